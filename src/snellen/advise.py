@@ -1,0 +1,319 @@
+"""Advice: (catalog, measured costs, budget) → a recipe, every choice with its reason and source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from snellen.catalog import Catalog
+from snellen.recipe import Recipe
+
+LIGHT = ("lite", "mobilenet", "atto", "femto", "tiny", "resnet18", "shufflenet", "mobileone")
+SIZES = (64, 96, 128, 160, 192, 224)
+# A schedule of this many epochs over all layers is what the staged recipe was published for (SPEC M3).
+FULL = {"head": 15, "last": 10, "all": 25}
+# Fewer epochs than this over all layers do not pay for more pixels.
+ENOUGH = 6
+# Share of the budget for the training itself: the rest is for the audit, the proofs, the test and the shipping. Where a
+# short run would do, the smaller share leaves room for paired confirmation (five more runs, and a reserve).
+SHARE, PROVABLE = 0.62, 0.11
+OVERHEAD = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One recommended value: recipe key, value, reason and source (both languages where it has them)."""
+
+    key: str
+    value: Any
+    reason: str
+    source: str
+    reason_zh: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The recommended recipe and why; `estimate` in seconds for one training."""
+
+    recipe: Recipe
+    choices: tuple[Choice, ...]
+    estimate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Measured seconds per image of a whole training step at two sizes, [(pixels per side, seconds)], and what the last
+    two stages alone and a forward pass cost in shares of it. Between and beyond, cost is linear in the pixels."""
+
+    measured: tuple[tuple[int, float], tuple[int, float]]
+    last_share: float
+    forward_share: float
+
+    def step(self, size: int) -> float:
+        """Seconds per image of a step with everything unfrozen."""
+        (small, low), (large, high) = self.measured
+        slope = max(high - low, 0.0) / (large**2 - small**2)
+        return max(low + slope * (size**2 - small**2), low * 0.5)
+
+    def last(self, size: int) -> float:
+        """Seconds per image of a step with the last two stages unfrozen."""
+        return self.step(size) * self.last_share
+
+    def forward(self, size: int) -> float:
+        """Seconds per image of a forward pass."""
+        return self.step(size) * self.forward_share
+
+
+def seconds(recipe: Recipe, cost: Cost, n: int, n_val: int) -> float:
+    """Estimated seconds of one training of the recipe on n training and n_val validation images."""
+    size = recipe.data.size
+    looked = (n_val + min(n, recipe.train.gap_samples)) * cost.forward(recipe.data.eval_size or size)
+    total = 0.0
+    for stage in recipe.stages:
+        if stage.unfreeze == "head":
+            total += recipe.train.views * n * cost.forward(size) + looked + stage.epochs * (0.2 + n * 4e-5)
+        else:
+            per_image = cost.step(size) if stage.unfreeze == "all" else cost.last(size)
+            # Warp and colour of a batch cost about as much as a tenth of a light model's step.
+            total += stage.epochs * (n * per_image * 1.1 + looked)
+    return total
+
+
+def choose_size(
+    catalog: Catalog, side: float, cost: Cost, budget: float | None, *, base: Recipe, given: Mapping[str, Any]
+) -> tuple[int, int]:
+    """Training and evaluation size in pixels, before anything is decoded; `side` is the median shorter side."""
+    in_train = int((catalog.column("split").astype(str) == "train").sum())
+    n = in_train or int(len(catalog) * (1 - base.data.val - base.data.test))
+    facts = {"n": n, "n_val": int(n * base.data.val), "side": side}
+    size, _ = _plan(facts, cost, budget, base, given, None)
+    own = base.change({k: v for k, v in given.items() if k == "data.eval_size"}).data.eval_size
+    return size, own or _eval_at(size, side)
+
+
+def advise(
+    catalog: Catalog,
+    cost: Cost,
+    budget: float | None,
+    *,
+    base: Recipe,
+    given: Mapping[str, Any],
+    sizes: tuple[int, int],
+    leaked: tuple[str, ...] = (),
+) -> Advice:
+    """Recommend what the user has not set.
+
+    `base` holds the user's recipe, `given` the dotted keys that are the user's; `sizes` are those that `choose_size`
+    gave; `leaked` are training samples that also lie in validation or test: they are left out before anything is tried,
+    because no score could be believed with them.
+    """
+    facts = _facts(catalog, base)
+    _, epochs = _plan(facts, cost, budget, base, given, sizes[0])
+    boost = min(8.0, max(1.0, FULL["all"] / epochs["all"]))
+    choices = (
+        _model(base), _size(sizes[0], facts, budget), _eval_size(sizes[1], facts), *_leaked(leaked), *_optimizer(facts),
+        _augment(facts), _mixes(epochs), _stages(epochs, boost), _batch(), _views(facts), _sampling(facts),
+    )  # fmt: skip
+    kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given))
+    recipe = base.change({choice.key: choice.value for choice in kept}).change(given)
+    return Advice(recipe, kept, seconds(recipe, cost, facts["n"], facts["n_val"]))
+
+
+def _leaked(leaked: tuple[str, ...]) -> tuple[Choice, ...]:
+    reason = f"{len(leaked)} training images also lie in validation or test: without them the scores can be believed"
+    zh = f"{len(leaked)} 张训练图像同时出现在验证或测试集中，剔除后分数才可信"
+    return (Choice("data.drop", leaked, reason, "SPEC D4", zh),) if leaked else ()
+
+
+def _set_by_user(key: str, given: Mapping[str, Any]) -> bool:
+    return any(key == other or key.startswith(other + ".") for other in given)
+
+
+def _facts(catalog: Catalog, base: Recipe) -> dict[str, Any]:
+    usable = catalog.usable()
+    train = usable.of("train")
+    counts = list(train.counts().values())
+    sides = np.minimum(usable.column("width").astype(float), usable.column("height").astype(float))
+    return {
+        "n": len(train), "n_val": len(usable.of("val")), "classes": len(counts), "ratio": max(counts) / min(counts),
+        "least": min(counts), "side": float(np.median(sides)), "light": any(word in base.model.name for word in LIGHT),
+    }  # fmt: skip
+
+
+def _plan(
+    facts: Mapping[str, Any],
+    cost: Cost,
+    budget: float | None,
+    base: Recipe,
+    given: Mapping[str, Any],
+    size: int | None,
+) -> tuple[int, dict[str, int]]:
+    """Image size (where it is not fixed yet) and epochs by stage."""
+    fitting = [s for s in SIZES if s <= max(64.0, facts["side"])] or [64]
+    fixed = size or given.get("data.size")
+    if fixed:
+        fitting = [int(fixed)]
+    if budget is None:
+        return (fitting[0] if fixed else max(s for s in fitting if s <= 160)), dict(FULL)
+    return _within(facts, cost, budget, base, fitting)
+
+
+def _within(
+    facts: Mapping[str, Any], cost: Cost, budget: float, base: Recipe, fitting: list[int]
+) -> tuple[int, dict[str, int]]:
+    def epochs_at(size: int, time: float) -> dict[str, int]:
+        def fits(scale: float) -> bool:
+            return seconds(_scaled(base, size, scale), cost, facts["n"], facts["n_val"]) <= time
+
+        scale = max((step / 25 for step in range(1, 26) if fits(step / 25)), default=1 / 25)
+        return _epochs(scale)
+
+    # Small data: a run short enough to be repeated in pairs, at the largest size that leaves enough epochs.
+    for size in reversed([s for s in fitting if s <= 160] or fitting):
+        epochs = epochs_at(size, budget * PROVABLE)
+        if epochs["all"] >= ENOUGH * 1.5:
+            return size, epochs
+    time = max(budget * SHARE - OVERHEAD, budget * 0.3)
+    for size in reversed(fitting):
+        epochs = epochs_at(size, time)
+        if epochs["all"] >= ENOUGH:
+            return size, epochs
+    return fitting[0], epochs_at(fitting[0], time)
+
+
+def _epochs(scale: float) -> dict[str, int]:
+    return {
+        "head": max(5, round(FULL["head"] * min(1.0, scale * 2))),
+        "last": max(1, math.floor(FULL["last"] * scale * 0.8)),
+        "all": max(1, round(FULL["all"] * scale)),
+    }
+
+
+def _scaled(base: Recipe, size: int, scale: float) -> Recipe:
+    patch: dict[str, Any] = {"data.size": size, "data.eval_size": _larger(size)}
+    patch |= {f"stages.{name}.epochs": n for name, n in _epochs(scale).items()}
+    return Recipe().change({**patch, "model.name": base.model.name})
+
+
+def _eval_at(size: int, side: float) -> int:
+    return _larger(size) if side >= size else size
+
+
+def _larger(size: int) -> int:
+    return int(size * 1.25 / 32 + 0.5) * 32
+
+
+def _model(base: Recipe) -> Choice:
+    reason = (
+        f"{base.model.name}: light and pretrained on ImageNet, its weights come as a package, so it also works offline"
+    )
+    return Choice(
+        "model.name", base.model.name, reason, "SPEC M1, M2", "轻量、在 ImageNet 上预训练，权重随软件包安装，离线可用"
+    )
+
+
+def _size(size: int, facts: Mapping[str, Any], budget: float | None) -> Choice:
+    time = "no budget was given" if budget is None else f"{budget:.0f} s are given"
+    reason = f"the images' shorter side is {facts['side']:.0f} px (median) and {time}: the largest size that leaves enough epochs"
+    return Choice(
+        "data.size", size, reason, "SPEC M1", f"图像短边中位数 {facts['side']:.0f} 像素；取仍有足够训练轮数的最大尺寸"
+    )
+
+
+def _eval_size(value: int, facts: Mapping[str, Any]) -> Choice:
+    reason = "random crops enlarge objects in training; a larger size at evaluation makes up for it and costs nothing in training"
+    if facts["side"] < value:
+        reason = "the images are not larger, so evaluation uses the training size"
+    return Choice(
+        "data.eval_size", value, reason, "Touvron et al. 2019, FixRes", "随机裁剪会放大物体，评估时用更大的尺寸来抵消"
+    )
+
+
+def _optimizer(facts: Mapping[str, Any]) -> tuple[Choice, ...]:
+    lr = 2e-4 if facts["light"] else 1e-4
+    kind = "a light model" if facts["light"] else "a general model"
+    return (
+        Choice("optim.name", "adamw", f"{facts['n']} training images are small or medium data", "SPEC L3", "中小规模数据用 AdamW"),
+        Choice(
+            "optim.lr", lr, f"{kind} with AdamW: {lr:g}, in the range 1e-4 to 5e-4; the stages scale it", "SPEC L4",
+            f"AdamW 推荐学习率 {lr:g}（范围 1e-4–5e-4），各阶段再按比例缩放",
+        ),
+        Choice("optim.weight_decay", 1e-4, "AdamW's default for fine-tuning", "SPEC L4", "AdamW 微调的默认权重衰减"),
+        Choice("optim.clip", 1.0, "a pretrained trunk is unfrozen: one bad batch must not undo it", "SPEC M3", "解冻预训练主干时裁剪梯度"),
+    )  # fmt: skip
+
+
+def _augment(facts: Mapping[str, Any]) -> Choice:
+    parts: list[dict[str, Any]] = [
+        {"name": "flip", "settings": {}},
+        {"name": "crop", "settings": {"low": 0.4}},
+        {"name": "brightness_contrast", "settings": {}},
+    ]
+    reason = "flip, crops of 0.4–1.0 of the area and light changes keep the class of natural objects"
+    if facts["n"] < 1000:
+        parts += [{"name": "rotate", "settings": {"degrees": 15.0}}, {"name": "hue_saturation", "settings": {}}]
+        reason += f"; {facts['n']} images are few, so rotation and hue are added"
+    return Choice("augment.parts", parts, reason, "SPEC D8", "翻转、裁剪和亮度变化不改变类别；样本少时再加旋转和色调")
+
+
+def _mixes(epochs: Mapping[str, int]) -> Choice:
+    long = epochs["all"] >= 15
+    reason = (
+        "small data and many epochs: CutMix is preferred to harder crops"
+        if long
+        else f"{epochs['all']} epochs over all layers are too few for mixed images to pay; the proof may still try them"
+    )
+    return Choice("augment.cutmix", 1.0 if long else 0.0, reason, "SPEC D8", "轮数多时用 CutMix，轮数少时不用")
+
+
+def _stages(epochs: Mapping[str, int], boost: float) -> Choice:
+    note = (
+        ""
+        if boost == 1
+        else f", times {boost:.1f} because {epochs['all']} epochs replace the {FULL['all']} it was set for"
+    )
+    stages = [
+        {"name": "head", "unfreeze": "head", "epochs": epochs["head"], "lr_scale": 5.0, "schedule": {"name": "cosine"}},
+        {"name": "last", "unfreeze": "last", "epochs": epochs["last"], "lr_scale": round(0.5 * min(boost, 4), 3), "warmup": 0.3},
+        {"name": "all", "unfreeze": "all", "epochs": epochs["all"], "lr_scale": round(0.25 * boost, 3),
+         "warmup": min(5.0, round(epochs["all"] / 5, 2)), "schedule": {"name": "cosine_restarts", "settings": {"cycles": 1}}},
+    ]  # fmt: skip
+    reason = (
+        f"head {epochs['head']} epochs at 1e-3, last two stages {epochs['last']} at 1e-4, all layers {epochs['all']} at 5e-5 with "
+        f"warm-up and cosine (rates for optim.lr 2e-4){note}"
+    )
+    zh = f"先头部 {epochs['head']} 轮，再最后两段 {epochs['last']} 轮，最后全部 {epochs['all']} 轮；学习率依次降低"
+    return Choice("stages", stages, reason, "SPEC M3, L5", zh)
+
+
+def _batch() -> Choice:
+    return Choice(
+        "train.batch",
+        32,
+        "32 to 64 for staged fine-tuning; the smaller one gives small data more steps",
+        "SPEC M3",
+        "分阶段微调用 32–64",
+    )
+
+
+def _views(facts: Mapping[str, Any]) -> Choice:
+    views = 4 if facts["n"] < 1500 else 2
+    reason = f"the frozen trunk is computed once for {views} augmented views of each image instead of once per epoch"
+    return Choice("train.views", views, reason, "SPEC M3", f"冻结的主干只对每张图的 {views} 个增强视图各算一次")
+
+
+def _sampling(facts: Mapping[str, Any]) -> Choice:
+    reason = f"the largest class has {facts['ratio']:.1f} times the smallest ({facts['least']} images)"
+    if facts["ratio"] > 3:
+        reason += "; balanced sampling is tried as a remedy and kept only if it proves to help"
+    return Choice(
+        "train.sampling",
+        "uniform",
+        reason,
+        "SPEC T6, S6",
+        f"最大类是最小类的 {facts['ratio']:.1f} 倍；均衡采样作为补救措施，证明有效才采用",
+    )

@@ -1,0 +1,110 @@
+"""Entry: from words on the command line to values, and from errors to exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from snellen.shelf import using
+from snellen.values import SnellenError
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@contextlib.contextmanager
+def ready(parts: Path | None, recipe: Path | None, *, light: bool = False) -> Iterator[tuple[Any, Console]]:
+    """The verbs (None where `light`) and a console on standard error; errors of ours end with exit code 2.
+
+    The user's parts are those of `parts` and of a folder `parts` beside the recipe.
+    """
+    import typer
+
+    console = Console(stderr=True)
+    beside = recipe.parent / "parts" if recipe else None
+    folders = [folder for folder in (parts, beside) if folder and folder.is_dir()]
+    try:
+        if parts and not parts.is_dir():
+            raise SnellenError(f"--parts {parts} is not a folder")
+        with using(*folders), _quiet():
+            yield (None if light else importlib.import_module("snellen.verbs")), console
+    except SnellenError as error:
+        console.print(f"snellen: {error}", style="red", markup=False, highlight=False)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        console.print("snellen: ended at once", markup=False)
+        raise typer.Exit(130) from None
+    except Exception as error:
+        if type(error).__name__ != "Interrupted":
+            raise
+        console.print("snellen: stopped; everything is saved. Go on with the same command and --resume.", markup=False)
+        raise typer.Exit(130) from None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Libraries' chatter is not the user's business; warnings of theirs are shown where -W or PYTHONWARNINGS asks."""
+    for name in ("torch.onnx", "onnxscript", "onnx_ir", "timm", "PIL"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        yield
+
+
+def seconds(text: str) -> float:
+    """'90s', '10m', '1h30m' or a number of seconds; raises ValueError."""
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        found = float(text)
+    elif re.fullmatch(r"(\d+(\.\d+)?[hms])+", text):
+        found = sum(float(number) * UNITS[unit] for number, _, unit in re.findall(r"(\d+(\.\d+)?)([hms])", text))
+    else:
+        raise ValueError(f"--budget {text!r} is not a time; expected for example 90s, 10m or 1h30m")
+    if found <= 0:
+        raise ValueError(f"--budget {text!r} leaves no time; expected for example 90s, 10m or 1h30m")
+    return found
+
+
+def changes(items: list[str]) -> dict[str, Any]:
+    """'optim.lr=3e-4' → {"optim.lr": 0.0003}; values are read as YAML. Raises ValueError."""
+    found = {}
+    for item in items:
+        key, sign, text = item.partition("=")
+        if not sign or not key:
+            raise ValueError(f"--set {item!r} has no KEY=VALUE form; expected for example --set optim.lr=3e-4")
+        found[key.strip()] = _value(text, item)
+    return found
+
+
+def _value(text: str, item: str) -> Any:
+    # YAML 1.1 reads 3e-4 as text: a number is tried first.
+    try:
+        return int(text) if re.fullmatch(r"[+-]?\d+", text.strip()) else float(text)
+    except ValueError:
+        pass
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"--set {item!r}: the value is not YAML ({error})") from None
+
+
+def stages(text: str) -> list[dict[str, Any]]:
+    """'head=10,all=20' → the recipe's stages, with the rates that the staged recipe has; raises ValueError."""
+    scales = {"head": 5.0, "last": 0.5, "all": 0.25}
+    found = []
+    for item in text.split(","):
+        name, sign, number = item.strip().partition("=")
+        if name not in scales or not sign or not number.isdecimal() or int(number) < 1:
+            raise ValueError(f"--stages {text!r}: {item!r} is not of the form head=10; stages are head, last, all")
+        warmup = {"warmup": min(5.0, int(number) / 5)} if name == "all" else {}
+        found.append({"name": name, "unfreeze": name, "epochs": int(number), "lr_scale": scales[name], **warmup})
+    return found

@@ -1,0 +1,34 @@
+"""Examine: see that the measurements exist, then let the rules look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from snellen.catalog import Catalog, MissingSignal
+from snellen.run import Run
+from snellen.shelf import CATALOG_RULES, RUN_RULES, Shelf
+from snellen.values import SEVERITIES, Finding
+
+
+def audit(catalog: Catalog) -> tuple[Finding, ...]:
+    """What the catalog rules say, worst first."""
+    return _looked(CATALOG_RULES, catalog)
+
+
+def diagnose(run: Run) -> tuple[Finding, ...]:
+    """What the run rules say, worst first."""
+    return _looked(RUN_RULES, run)
+
+
+def _looked(shelf: Shelf, subject: Catalog | Run) -> tuple[Finding, ...]:
+    found = [finding for name in shelf.names() for finding in _look(shelf.pick(name), name, subject)]
+    return tuple(sorted(found, key=lambda finding: (-SEVERITIES.index(finding.severity), finding.rule)))
+
+
+def _look(rule: Callable[[Any], Iterable[Finding]], name: str, subject: Any) -> list[Finding]:
+    try:
+        return list(rule(subject))
+    except MissingSignal as missing:
+        text = f"Not looked at: the rule {name} needs {missing}, which was not measured."
+        return [Finding(rule=name, severity="info", message=text, evidence={"needs": str(missing)}, looked=False)]

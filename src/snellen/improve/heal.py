@@ -1,0 +1,127 @@
+"""Heal: finding → remedy → screen → paired trial → verdict → kept or dropped → next, until budget or findings end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from snellen.examine import diagnose
+from snellen.improve.lab import Lab
+from snellen.improve.prescribe import Prescription, prescribe
+from snellen.improve.screen import screen
+from snellen.improve.trial import Budget, verify
+from snellen.recipe import Recipe
+from snellen.run import Run
+from snellen.shelf import RUN_RULES
+from snellen.values import Finding, Remedy, Verdict, to_json
+
+# Findings that call for a remedy; "info" is only told.
+ANSWERED = ("warn", "block")
+# Runs cost what the first one cost, give or take; the estimate must not be the optimist's.
+SAFETY = 1.15
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """The recipe that is left standing, its run, and what was tried."""
+
+    recipe: Recipe
+    run: Run
+    verdicts: tuple[Verdict, ...]
+
+
+def heal(lab: Lab, recipe: Recipe, audit: Iterable[Finding]) -> Healed:
+    """Try the remedies of all findings, one after another, each against the recipe that is standing when its turn comes.
+
+    The number of looks is planned from the time left before the first of them, so that the error budget
+    (`recipe.improve.alpha`, over all remedies together) holds.
+    """
+    run = lab.trained(recipe, recipe.seed)
+    findings = [finding for finding in (*audit, *run.findings) if finding.severity in ANSWERED and finding.looked]
+    wanted = prescribe(findings, recipe)
+    _note(lab, recipe, wanted)
+    seconds = float(run.cost["seconds"]) * SAFETY
+    wanted = _screened(lab, recipe, wanted, seconds)
+    planned, seeds = _affordable(lab, recipe, len(wanted), seconds)
+    budget = Budget(recipe.improve.alpha, max(1, planned * (seeds - 1)))
+    for prescription in wanted[: max(planned, 1)]:
+        remedy = _again(prescription, recipe, run)
+        if remedy is None:
+            continue
+        verdict = verify(lab, recipe, remedy, budget, seconds=seconds, seeds=seeds)
+        enter(lab, verdict)
+        if verdict.decision == "adopt":
+            recipe = recipe.change(remedy.patch)
+            run = lab.trained(recipe, recipe.seed)
+            run.write_findings(diagnose(run))
+    for prescription in wanted[max(planned, 1) :]:
+        enter(lab, _untried(prescription.remedy, recipe, "the budget did not reach it"))
+    return Healed(recipe, run, lab.case.verdicts)
+
+
+def enter(lab: Lab, verdict: Verdict) -> None:
+    """Append to the ledger, once: a resumed path comes to the same verdicts again."""
+    known = {(old.remedy, old.finding, old.baseline, old.candidate, old.looks) for old in lab.case.verdicts}
+    if (verdict.remedy, verdict.finding, verdict.baseline, verdict.candidate, verdict.looks) not in known:
+        lab.case.enter(verdict)
+
+
+def _screened(lab: Lab, recipe: Recipe, wanted: Iterable[Prescription], seconds: float) -> tuple[Prescription, ...]:
+    """Without those that are worse on cached features; among remedies of one finding, the better screened come first."""
+    kept: list[tuple[float, Prescription]] = []
+    for prescription in wanted:
+        # Six runs of the head: a third of a whole run is plenty for them, and never more than a tenth of what is left.
+        if not prescription.screens or seconds / 3 > lab.left / 2:
+            kept.append((0.0, prescription))
+            continue
+        effect, verdict = screen(lab, recipe, prescription)
+        if verdict is not None:
+            enter(lab, verdict)
+        else:
+            kept.append((effect.effect, prescription))
+    places: dict[str, int] = {}
+    for _, prescription in kept:
+        places.setdefault(prescription.finding.rule, len(places))
+    order = sorted(kept, key=lambda item: (places[item[1].finding.rule], -item[0]))
+    return tuple(prescription for _, prescription in order)
+
+
+def _affordable(lab: Lab, recipe: Recipe, wanted: int, seconds: float) -> tuple[int, int]:
+    """How many remedies can be looked at, and with how many seeds, in the time left."""
+    seeds = recipe.improve.seeds
+    most = min(wanted, recipe.improve.remedies)
+    if lab.left == float("inf") or not most:
+        return most, seeds
+    runs = int(lab.left // seconds)
+    # The first remedy also pays for the baseline's further seeds.
+    for count in range(most, 0, -1):
+        for number in range(seeds, 1, -1):
+            if runs >= count * number + number - 1 and (number == seeds or count == 1):
+                return count, number
+    return (1, 2) if most else (0, seeds)
+
+
+def _again(prescription: Prescription, recipe: Recipe, run: Run) -> Remedy | None:
+    """The remedy for the recipe as it stands now; None where its finding has gone or it would change nothing."""
+    still = [finding for finding in run.findings if finding.rule == prescription.finding.rule]
+    findings = still if prescription.finding.rule in RUN_RULES.names() else [prescription.finding]
+    found = [p.remedy for p in prescribe(findings, recipe) if p.remedy.name == prescription.remedy.name]
+    return found[0] if found else None
+
+
+def _untried(remedy: Remedy, recipe: Recipe, reason: str) -> Verdict:
+    return Verdict(
+        remedy=remedy.name, finding=remedy.finding, metric=remedy.metric or recipe.metric, baseline=recipe.id,
+        candidate=recipe.change(remedy.patch).id, effect=None, low=None, high=None, level=0.95, samples=0, seeds=0, looks=0,
+        seconds=0.0, decision="undecided", reason=reason,
+    )  # fmt: skip
+
+
+def _note(lab: Lab, recipe: Recipe, wanted: Iterable[Prescription]) -> None:
+    """Store every proposed remedy with its patch as a diff of resolved recipes."""
+    rows: list[dict[str, Any]] = []
+    for prescription in wanted:
+        changed = recipe.diff(recipe.change(prescription.remedy.patch))
+        rows.append({**to_json(prescription.remedy), "diff": {key: list(pair) for key, pair in changed.items()}})
+    lab.case.write("remedies", rows)

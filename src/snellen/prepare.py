@@ -1,0 +1,256 @@
+"""Prepare: from folders to a measured catalog with findings, and to an advised recipe."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from snellen.advise import Cost, advise, choose_size
+from snellen.case import Case
+from snellen.catalog import Catalog
+from snellen.data.duplicates import near_clusters
+from snellen.data.peek import shorter_side
+from snellen.data.pixels import Pixels, open_pixels
+from snellen.data.read import read
+from snellen.data.split import split
+from snellen.examine import audit
+from snellen.recipe import Recipe
+from snellen.shelf import TASKS
+from snellen.train.machine import Setting, device
+from snellen.train.measure import measure
+from snellen.train.probe import Costs, probe
+from snellen.values import Finding, SnellenError
+
+Watch = Callable[[Mapping[str, Any]], None]
+
+# Seconds that the budget keeps for test, Grad-CAM, export, latency and report.
+ENDING = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user asked for."""
+
+    sources: tuple[Path, ...]
+    budget: float | None = None
+    recipe: Path | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "sources": [str(path.resolve()) for path in self.sources], "budget": self.budget,
+            "recipe": str(self.recipe) if self.recipe else None, "changes": dict(self.changes), "epochs": self.epochs,
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, known: Mapping[str, Any]) -> Settings:
+        """From what `plain` gave."""
+        recipe = Path(known["recipe"]) if known["recipe"] else None
+        return cls(tuple(map(Path, known["sources"])), known["budget"], recipe, known["changes"], known["epochs"])
+
+    def base(self) -> tuple[Recipe, dict[str, Any]]:
+        """The user's recipe and the dotted keys that are the user's own."""
+        file = yaml.safe_load(self.recipe.read_text(encoding="utf-8")) if self.recipe and self.recipe.is_file() else {}
+        recipe = Recipe.load(self.recipe) if self.recipe else Recipe()
+        given = {**_leaves(file), **self.changes}
+        TASKS.file(recipe.change({k: v for k, v in given.items() if k == "task"}).task)
+        return recipe, given
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that training and healing need."""
+
+    catalog: Catalog
+    pixels: Pixels
+    setting: Setting
+    recipe: Recipe
+    findings: tuple[Finding, ...]
+
+
+def cache_folder() -> Path:
+    """What is shared by all cases: $SNELLEN_CACHE, else the user's cache folder."""
+    given = os.environ.get("SNELLEN_CACHE")
+    root = os.environ.get("XDG_CACHE_HOME")
+    return Path(given) if given else (Path(root) if root else Path.home() / ".cache") / "snellen"
+
+
+def fresh_folder(name: str) -> Path:
+    """A new folder's path under snellen-runs, named after the data and the time."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path("snellen-runs") / f"{_plain(name)}-{stamp}"
+
+
+def _plain(name: str) -> str:
+    # Letters of any script stay; what a shell or a glob would read does not.
+    return re.sub(r"[^\w.-]+", "_", name) or "data"
+
+
+def open_case(settings: Settings, *, out: Path | None, resume: bool) -> Case:
+    """A new case, or one to resume: the one named, else the newest of the same data."""
+    if not settings.sources:
+        raise SnellenError("no data was named; give a folder of images, or a CSV or Parquet list")
+    name = settings.sources[0].resolve().name
+    if resume and out is None:
+        out = _newest(name)
+    case = Case(out or fresh_folder(name))
+    _not_inside(case, settings)
+    if resume:
+        if case.read("settings") is None:
+            raise SnellenError(f"{case.folder} holds no case to resume; leave --resume out to begin one")
+        return case
+    if case.folder.exists() and any(case.folder.iterdir()):
+        raise SnellenError(f"{case.folder} is not empty; choose another --out, or --resume to go on with what is there")
+    return case
+
+
+def _not_inside(case: Case, settings: Settings) -> None:
+    for source in settings.sources:
+        if source.is_dir() and case.folder.resolve().is_relative_to(source.resolve()):
+            raise SnellenError(
+                f"the output {case.folder} lies inside the data {source}, which is never written to; choose --out"
+            )
+
+
+def _newest(name: str) -> Path:
+    found = sorted(Path("snellen-runs").glob(f"{_plain(name)}-*"))
+    if not found:
+        raise SnellenError(f"there is no case of {name} under snellen-runs to resume; name it with --out")
+    return found[-1]
+
+
+def look(case: Case, settings: Settings, *, watch: Watch) -> tuple[Finding, ...]:
+    """Read and measure the data, store the catalog, and let the catalog rules look."""
+    base, given = settings.base()
+    wanted = base.change(given)
+    catalog = _read(settings, wanted, watch)
+    size = wanted.data.eval_size or max(64, min(160, int(shorter_side(catalog))))
+    case.write("settings", settings.plain())
+    return _measured(case, catalog, wanted, size, _costs(wanted, watch), watch)[2]
+
+
+def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
+    """Read, measure, audit and advise; on resume the stored recipe is taken, not advised anew."""
+    base, given = settings.base()
+    wanted = base.change(given)
+    catalog = _read(settings, wanted, watch)
+    costs = _costs(wanted, watch)
+    cost = Cost(
+        ((costs.small, costs.all_small), (costs.size, costs.all)), costs.last / costs.all, costs.forward / costs.all
+    )
+    stored = case.read("plan")
+    if stored is None:
+        size, eval_size = choose_size(catalog, shorter_side(catalog), cost, settings.budget, base=base, given=given)
+    else:
+        size, eval_size = stored["recipe"]["data"]["size"], stored["recipe"]["data"]["eval_size"]
+    case.write("settings", settings.plain())
+    catalog, pixels, findings = _measured(case, catalog, wanted, eval_size, costs, watch)
+    if stored is not None:
+        recipe = Recipe.make(stored["recipe"])
+    else:
+        recipe = _advised(case, catalog, findings, cost, settings, base, given, (size, eval_size), costs, watch)
+    return Plan(catalog, pixels, _setting(recipe, costs), recipe, findings)
+
+
+def _read(settings: Settings, wanted: Recipe, watch: Watch) -> Catalog:
+    watch({"title": "read"})
+    return read(settings.sources, group=wanted.data.group)
+
+
+def _costs(wanted: Recipe, watch: Watch) -> Costs:
+    watch({"title": "probe this machine"})
+    task = TASKS.pick(wanted.task)()
+    name = f"{wanted.model.name}:{wanted.model.weights == 'none'}"
+    plain = wanted.change({"model.weights": "none"})
+    return probe(lambda: task.model(plain, ("a", "b")), name=name, cache=cache_folder())
+
+
+def _setting(recipe: Recipe, costs: Costs) -> Setting:
+    precision = costs.setting.precision if recipe.train.precision == "auto" else recipe.train.precision
+    layout = costs.setting.layout if recipe.train.layout == "auto" else recipe.train.layout
+    return Setting(precision, layout, device())
+
+
+def _measured(
+    case: Case, catalog: Catalog, wanted: Recipe, size: int, costs: Costs, watch: Watch
+) -> tuple[Catalog, Pixels, tuple[Finding, ...]]:
+    watch({"title": "decode and measure"})
+    catalog, pixels = open_pixels(
+        catalog, size=size, cache=cache_folder(), progress=lambda done, total: watch({"done": done, "total": total})
+    )
+    if (case.folder / "catalog.parquet").is_file():
+        return case.catalog, pixels, case.audit
+    catalog = catalog.with_columns({"near": near_clusters(catalog)})
+    # One unusable image says nothing about the others: the split sees all, training only what is usable.
+    catalog = split(catalog, val=wanted.data.val, test=wanted.data.test, seed=0)
+    watch({"title": "embed and judge labels"})
+    task = TASKS.pick(wanted.task)()
+    model = _setting(wanted, costs).prepare(task.model(wanted, catalog.classes))
+    catalog = measure(catalog, pixels, model, _setting(wanted, costs), size=size)
+    catalog = catalog.drop_columns(["thumb"])
+    findings = audit(catalog)
+    catalog.save(case.folder / "catalog.parquet")
+    case.write_audit(findings)
+    return catalog, pixels, findings
+
+
+def _advised(
+    case: Case, catalog: Catalog, findings: tuple[Finding, ...], cost: Cost, settings: Settings, base: Recipe,
+    given: Mapping[str, Any], sizes: tuple[int, int], costs: Costs, watch: Watch,
+) -> Recipe:  # fmt: skip
+    leaked = tuple(dict.fromkeys(i for finding in findings if finding.rule == "leakage" for i in finding.samples))
+    advice = advise(catalog, cost, settings.budget, base=base, given=given, sizes=sizes, leaked=leaked)
+    recipe = advice.recipe
+    if settings.epochs is not None:
+        recipe = spread(recipe, settings.epochs)
+    setting = _setting(recipe, costs)
+    recipe = recipe.change({"train.precision": setting.precision, "train.layout": setting.layout}).resolve()
+    choices = [
+        {"key": c.key, "value": _short(c.value), "reason": c.reason, "reason_zh": c.reason_zh, "source": c.source}
+        for c in advice.choices
+    ]
+    probed = f"measured here: fastest of {len(costs.candidates)} settings, {costs.all * 1000:.1f} ms per image of {costs.size} px"
+    choices.append(
+        {"key": "train.precision, train.layout", "value": f"{setting.precision}, {setting.layout}", "reason": probed,
+         "reason_zh": f"本机实测最快：每张 {costs.size} 像素图像 {costs.all * 1000:.1f} 毫秒", "source": "probe"}
+    )  # fmt: skip
+    case.write(
+        "plan",
+        {
+            "choices": choices, "given": {**given, **({"epochs": settings.epochs} if settings.epochs else {})},
+            "budget": settings.budget, "estimate": advice.estimate, "recipe": recipe.plain(),
+            "costs": {"seconds_per_image": costs.all, "size": costs.size, "candidates": costs.candidates},
+        },
+    )  # fmt: skip
+    watch({"advice": choices, "estimate": advice.estimate})
+    return recipe
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, list | tuple) and len(value) > 20:
+        return f"{len(value)} samples"
+    return value
+
+
+def spread(recipe: Recipe, epochs: int) -> Recipe:
+    """The stages scaled so that their epochs add up to `epochs` (never below one each)."""
+    total = sum(stage.epochs for stage in recipe.stages)
+    shares = [max(1, round(stage.epochs * epochs / total)) for stage in recipe.stages]
+    shares[-1] = max(1, shares[-1] + epochs - sum(shares))
+    return recipe.change({f"stages.{i}.epochs": share for i, share in enumerate(shares)})
+
+
+def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
+    # Lists count as one value: a user's stages replace the advised ones as a whole.
+    if isinstance(tree, dict):
+        return {k: v for key, item in tree.items() for k, v in _leaves(item, f"{prefix}{key}.").items()}
+    return {prefix[:-1]: tree}

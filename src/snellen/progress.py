@@ -1,0 +1,114 @@
+"""Progress: what the verbs are doing, on standard error, with the time left; and Ctrl-C that saves."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+class Watcher:
+    """Called with events: {"title"}, {"done", "total", …}, {"advice", "estimate"}."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._began = time.monotonic()
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        if "title" in event:
+            self._begin(str(event["title"]))
+        if "done" in event and self._task is not None:
+            self._bar.update(self._task, completed=event["done"], total=event["total"], note=_note(event))
+        if "advice" in event:
+            self.console.print(_advice(event["advice"], event["estimate"]))
+
+    def _begin(self, title: str) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        # Where nobody watches a bar move, a line a phase is what a log wants.
+        if not self.console.is_terminal:
+            self.console.print(f"{time.monotonic() - self._began:6.1f} s  {title}", markup=False, highlight=False)
+        self._task = self._bar.add_task(title, total=None, note="")
+
+    @contextmanager
+    def live(self) -> Iterator[Watcher]:
+        """Show the bar within the block."""
+        if not self.console.is_terminal:
+            yield self
+            return
+        with self._bar:
+            yield self
+
+
+def _note(event: Mapping[str, Any]) -> str:
+    if "stage" not in event:
+        return ""
+    score = "" if event["score"] is None else f"  {event['metric']} {event['score']:.3f}"
+    return f"{event['stage']} {event['epoch']}/{event['epochs']}  loss {event['loss']:.3f}{score}"
+
+
+def _advice(choices: list[Mapping[str, Any]], estimate: float) -> Table:
+    table = Table(
+        title=f"Recommended recipe (one training takes about {estimate:.0f} s)", title_justify="left", box=None
+    )
+    table.add_column("setting", style="bold", no_wrap=True)
+    table.add_column("value", overflow="fold", max_width=36)
+    table.add_column("why", style="dim", overflow="fold")
+    for choice in choices:
+        table.add_row(str(choice["key"]), _brief(choice["value"]), f"{choice['reason']} ({choice['source']})")
+    return table
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return ", ".join(
+            f"{item['name']} {item['epochs']}" if "epochs" in item else str(item["name"]) for item in value
+        )
+    return str(value)
+
+
+class Stopper:
+    """Asked by the loop whether to stop: true after the first Ctrl-C. The second one ends the program at once."""
+
+    def __init__(self, console: Console) -> None:
+        self._asked = threading.Event()
+        self._console = console
+
+    def __call__(self) -> bool:
+        return self._asked.is_set()
+
+    @contextmanager
+    def listening(self) -> Iterator[Stopper]:
+        """Catch SIGINT and SIGTERM within the block."""
+        old = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, action in old.items():
+                signal.signal(number, action)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self._asked.is_set():
+            raise KeyboardInterrupt
+        self._asked.set()
+        self._console.print("\nStopping after this step; what was trained is saved. Press Ctrl-C again to end at once.")

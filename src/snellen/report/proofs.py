@@ -1,0 +1,129 @@
+"""Proofs: the remedies of a case with their patches and verdicts, as table rows and as rows of the forest plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from snellen.report.material import Material
+from snellen.report.tables import View, shown
+from snellen.report.words import Words, number
+from snellen.values import Verdict
+
+
+def verdicts(material: Material, words: Words) -> list[View]:
+    """One row per verdict, oldest first, each with its patch as a diff against the recipe it was compared with."""
+    proposed = {_asked(item): item for item in material.remedies}
+    return [
+        _verdict(verdict, proposed.get((verdict.remedy, verdict.finding), {}), material, words)
+        for verdict in material.verdicts
+    ]
+
+
+def _asked(item: Mapping[str, Any]) -> tuple[str, str]:
+    return str(item.get("name", item.get("remedy"))), str(item.get("finding"))
+
+
+def _verdict(verdict: Verdict, remedy: Mapping[str, Any], material: Material, words: Words) -> View:
+    return {
+        "verdict": verdict,
+        "remedy": words.label("remedies", verdict.remedy),
+        "finding": words.label("rules", verdict.finding),
+        "decision": words.label("decisions", verdict.decision),
+        "because": _because(verdict, words),
+        "stage": words.label("proofs", verdict.stage),
+        "safety": words.label("safety", remedy["safety"]) if remedy.get("safety") else "",
+        "why": _why(remedy, words),
+        "source": remedy.get("source", ""),
+        "diff": diff(remedy, material.tree_of(verdict.baseline)),
+        "metric": words.label("metrics", verdict.metric),
+        "effect": words.effect(verdict.metric, verdict.effect),
+        "low": words.effect(verdict.metric, verdict.low),
+        "high": words.effect(verdict.metric, verdict.high),
+        "unit": words.unit(verdict.metric),
+        "seconds": words.seconds(verdict.seconds),
+    }
+
+
+def _why(remedy: Mapping[str, Any], words: Words) -> str:
+    return words.texts.get(f"remedy_reasons.{remedy.get('name', remedy.get('remedy'))}") or str(
+        remedy.get("reason", "")
+    )
+
+
+def _because(verdict: Verdict, words: Words) -> str:
+    """The verdict's own reason, or the language's sentence for its kind."""
+    return words.texts.get(f"reasons.{_kind(verdict)}", verdict.reason)
+
+
+def _kind(verdict: Verdict) -> str:
+    if verdict.decision != "reject":
+        return "untested" if not verdict.seeds else verdict.decision
+    if verdict.stage == "screen":
+        return "screened"
+    if verdict.effect == verdict.low == verdict.high == 0:
+        return "same"
+    if verdict.high is not None and verdict.high < 0:
+        return "worse"
+    return "tradeoff" if verdict.low is not None and verdict.low > 0 else "small"
+
+
+def diff(remedy: Mapping[str, Any], before: Mapping[str, Any]) -> list[View]:
+    """The patch's keys with old and new value; the old one is "" where the recipe before is not known."""
+    known = remedy.get("diff") or {}
+    return [
+        {"key": key, "old": shown(known[key][0]) if key in known else _old(key, before), "new": shown(new)}
+        for key, new in (remedy.get("patch") or {}).items()
+    ]
+
+
+def _old(key: str, before: Mapping[str, Any]) -> str:
+    node: Any = before
+    for step in key.split(".") if before else ():
+        if isinstance(node, list):
+            node = {str(i): item for i, item in enumerate(node)} | {
+                item.get("name"): item for item in node if isinstance(item, dict)
+            }
+        node = node.get(step) if isinstance(node, Mapping) else None
+    return shown(node) if before else ""
+
+
+def untried(material: Material, words: Words) -> list[View]:
+    """Remedies that were proposed but have no verdict."""
+    judged = {(verdict.remedy, verdict.finding) for verdict in material.verdicts}
+    rows = [item for item in material.remedies if _asked(item) not in judged]
+    return [
+        {
+            "remedy": words.label("remedies", _asked(item)[0]),
+            "finding": words.label("rules", _asked(item)[1]),
+            "diff": diff(item, {}),
+            "why": _why(item, words),
+            "source": item.get("source", ""),
+        }
+        for item in rows
+    ]
+
+
+def forest_rows(material: Material, words: Words) -> list[list[View]]:
+    """Rows for the forest plots: effects in points together, those of the log loss on their own."""
+    groups: dict[str, list[View]] = {}
+    for verdict in material.verdicts:
+        if number(verdict.effect) is not None:
+            groups.setdefault(words.unit(verdict.metric), []).append(_forest_row(verdict, words))
+    return list(groups.values())
+
+
+def _forest_row(verdict: Verdict, words: Words) -> View:
+    metric, scale = verdict.metric, 1.0 if verdict.metric == "log_loss" else 100.0
+    name = words.label("remedies", verdict.remedy)
+    said = {key: words.effect(metric, getattr(verdict, key)) for key in ("effect", "low", "high")}
+    drawn = {key: number(getattr(verdict, key)) for key in said}
+    unit = words.unit(metric)
+    return {
+        **{key: None if value is None else value * scale for key, value in drawn.items()},
+        "label": name if verdict.stage == "confirm" else f"{name} · {words.label('proofs', verdict.stage)}",
+        "unit": unit,
+        "decision": verdict.decision,
+        "text": f"{name}: {said['effect']} {unit} [{said['low']}, {said['high']}], "
+        f"{words.label('metrics', metric)}, n = {verdict.samples}",
+    }

@@ -1,0 +1,57 @@
+"use strict";
+(() => {
+  const figures = JSON.parse(document.getElementById("figures").textContent);
+  const places = [...document.querySelectorAll("[data-figure]")];
+  const probe = document.createElement("canvas").getContext("2d");
+
+  // A colour of the style sheet by name, clear or mixed with another, in the words that plotly reads.
+  const channels = (name) => {
+    probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+    return [1, 3, 5].map((at) => parseInt(probe.fillStyle.slice(at, at + 2), 16));
+  };
+  const colour = ({ $: name, a: alpha, on }) => {
+    const [front, back] = [channels(name), on && channels(on)];
+    if (!back) return `rgba(${front},${alpha})`;
+    return `rgb(${front.map((value, i) => Math.round(value * alpha + back[i] * (1 - alpha)))})`;
+  };
+  const paint = (node) => {
+    if (Array.isArray(node)) return node.map(paint);
+    if (node === null || typeof node !== "object") return node;
+    if ("$" in node) return colour(node);
+    return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, paint(value)]));
+  };
+  const draw = () => {
+    const font = getComputedStyle(document.body).fontFamily;
+    for (const place of places) {
+      const { data, layout } = paint(figures[place.dataset.figure]);
+      layout.font.family = font;
+      Plotly.react(place, data, layout, { displayModeBar: false, responsive: true });
+    }
+  };
+  draw();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+
+  // Paper is white: draw the charts in light colours, as wide as the sheet.
+  addEventListener("beforeprint", () => {
+    document.documentElement.classList.add("paper");
+    document.querySelectorAll("details").forEach((item) => { item.open = true; });
+    draw();
+  });
+  addEventListener("afterprint", () => {
+    document.documentElement.classList.remove("paper");
+    draw();
+  });
+
+  // The section being read is marked in the navigation.
+  const links = new Map([...document.querySelectorAll("nav ol a")].map((link) => [link.hash.slice(1), link]));
+  const mark = (id) => {
+    for (const [name, link] of links) link.classList.toggle("here", name === id);
+    const here = links.get(id);
+    const list = here && here.closest("ol");
+    if (list && list.scrollWidth > list.clientWidth) list.scrollTo({ left: here.offsetLeft - list.clientWidth / 2 });
+  };
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) mark(entry.target.id);
+  }, { rootMargin: "-15% 0px -75% 0px" });
+  document.querySelectorAll("main section").forEach((section) => seen.observe(section));
+})();

@@ -1,0 +1,177 @@
+"""Run: one folder that holds what a training did. Every number of a report can be recomputed from its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from snellen import store
+from snellen.catalog import Catalog, MissingSignal
+from snellen.recipe import Recipe
+from snellen.values import Finding, SnellenError, freeze, to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Stored rows of one split: `ids` [n], `targets` [n] class index, `probabilities` [n, k], `classes` [k]."""
+
+    ids: tuple[str, ...]
+    targets: np.ndarray
+    probabilities: np.ndarray
+    classes: tuple[str, ...]
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Index of the most probable class, [n]."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether the most probable class is the target, [n] bool."""
+        return np.asarray(self.predicted == self.targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`recipe.yaml` (resolved), `environment.json`, `catalog.parquet`, `signals.jsonl`, `predictions/<split>.parquet`,
+    `checkpoints/{last,best}.safetensors`, `findings.json`, `DONE`."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, folder: Path, recipe: Recipe, catalog: Catalog, environment: Mapping[str, Any]) -> Run:
+        """Make the folder and write what is known before training. Raises SnellenError where a finished run stands there."""
+        run = cls(Path(folder))
+        if run.done:
+            raise SnellenError(f"{folder} holds a finished run; choose another folder")
+        recipe.resolve().save(run.folder / "recipe.yaml")
+        catalog.drop_columns(["embedding"]).save(run.folder / "catalog.parquet")
+        store.write_json(run.folder / "environment.json", environment)
+        return run
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """A run that exists; raises SnellenError where the folder holds none."""
+        run = cls(Path(folder))
+        if not (run.folder / "recipe.yaml").is_file():
+            raise SnellenError(f"{folder} holds no run (there is no recipe.yaml in it)")
+        return run
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        return Recipe.load(self.folder / "recipe.yaml")
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog that the run trained on, with measurements, without embeddings."""
+        return Catalog.load(self.folder / "catalog.parquet")
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Machine, versions, threads, and what the probe chose."""
+        return dict(store.read_json(self.folder / "environment.json"))
+
+    @property
+    def journal(self) -> store.Journal:
+        """The signals' file."""
+        return store.Journal(self.folder / "signals.jsonl")
+
+    @property
+    def done(self) -> bool:
+        """Whether training ended by itself."""
+        return (self.folder / "DONE").is_file()
+
+    def finish(self, about: Mapping[str, Any]) -> None:
+        """Mark the run as finished, with its cost."""
+        store.write_json(self.folder / "DONE", about)
+
+    @property
+    def cost(self) -> dict[str, Any]:
+        """What `finish` was told: seconds, epochs, steps."""
+        return dict(store.read_json(self.folder / "DONE"))
+
+    def record(self, meter: str, values: Mapping[str, Any]) -> None:
+        """Append one signal."""
+        self.journal.append({"meter": meter, **values})
+
+    def signals(self, meter: str) -> tuple[Mapping[str, Any], ...]:
+        """The records of one meter in order; raises MissingSignal where there is none. Non-finite numbers are floats again."""
+        found = tuple(freeze(_numbers(item)) for item in self.journal.read() if item["meter"] == meter)
+        if not found:
+            raise MissingSignal(meter)
+        return found
+
+    def write_predictions(self, split: str, rows: Predictions) -> None:
+        """Store a split's rows: id, target, predicted, probabilities; class names in the file's metadata."""
+        names = np.asarray(rows.classes, dtype=object)
+        table = pa.table(
+            {
+                "id": pa.array(rows.ids),
+                "target": pa.array(names[rows.targets]),
+                "predicted": pa.array(names[rows.predicted]),
+                "probabilities": pa.array(list(rows.probabilities.astype(np.float32)), type=pa.list_(pa.float32())),
+            }
+        )
+        table = table.replace_schema_metadata({"classes": "\n".join(map(_escape, rows.classes))})
+        store.write_table(self.folder / "predictions" / f"{split}.parquet", table)
+
+    def predictions(self, split: str) -> Predictions:
+        """A split's stored rows; raises MissingSignal where they were not made."""
+        path = self.folder / "predictions" / f"{split}.parquet"
+        if not path.is_file():
+            raise MissingSignal(f"predictions of {split}")
+        table = store.read_table(path)
+        classes = tuple(_unescape(name) for name in table.schema.metadata[b"classes"].decode().split("\n"))
+        index = {name: i for i, name in enumerate(classes)}
+        targets = np.asarray([index[name] for name in table.column("target").to_pylist()], dtype=np.int64)
+        flat = table.column("probabilities").combine_chunks().flatten().to_numpy()
+        return Predictions(tuple(table.column("id").to_pylist()), targets, flat.reshape(len(targets), -1), classes)
+
+    def write_findings(self, findings: Iterable[Finding]) -> None:
+        """Store what the rules said."""
+        write_findings(self.folder / "findings.json", findings)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the rules said; empty where they have not looked."""
+        path = self.folder / "findings.json"
+        return read_findings(path) if path.is_file() else ()
+
+    def checkpoint(self, name: str) -> Path:
+        """Path of the checkpoint `last` or `best`."""
+        return self.folder / "checkpoints" / f"{name}.safetensors"
+
+
+def write_findings(path: Path, findings: Iterable[Finding]) -> None:
+    """Write findings as a JSON list."""
+    store.write_json(path, [to_json(finding) for finding in findings])
+
+
+def read_findings(path: Path) -> tuple[Finding, ...]:
+    """Read a list that `write_findings` wrote."""
+    return tuple(Finding(**item) for item in store.read_json(path))
+
+
+def _escape(name: str) -> str:
+    return name.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _unescape(name: str) -> str:
+    return name.replace("\\\\", "\0").replace("\\n", "\n").replace("\0", "\\")
+
+
+def _numbers(value: Any) -> Any:
+    # JSON has no NaN; the store writes these words for them.
+    if isinstance(value, str) and value in ("nan", "inf", "-inf"):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {key: _numbers(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_numbers(item) for item in value]
+    return value

@@ -1,0 +1,145 @@
+"""Export a classifier to ONNX with its normalisation and its softmax inside, so that neither can be got wrong."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+
+from snellen import store
+from snellen.values import SnellenError, thaw
+
+INPUT, OUTPUT = "image", "probabilities"
+
+# One file of protocol buffers can hold no more.
+LARGEST = 2**31 - 1
+
+
+class Deployed(torch.nn.Module):
+    """What is shipped: float32 RGB in 0..1, [n, 3, size, size] → probabilities [n, k]. It holds a copy of the model."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, model: torch.nn.Module, *, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.model = copy.deepcopy(model).cpu().float().eval()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(1, -1, 1, 1))
+        self.requires_grad_(False)
+        self.eval()
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Probabilities [n, k] of images [n, 3, size, size] in 0..1."""
+        return torch.softmax(self.model((image - self.mean) / self.std), dim=1)
+
+
+def preprocessing(size: int) -> str:
+    """What must happen to a photo before it enters the exported model, in words."""
+    return (
+        f"Apply the EXIF orientation, put transparency on white, convert to RGB. Resize to exactly {size}x{size} (antialiased "
+        f"bilinear; the aspect ratio is not kept, nothing is cropped). Divide by 255: float32 in 0..1, channels first "
+        f"[n,3,{size},{size}]. Mean and standard deviation are applied inside the model; so is softmax."
+    )
+
+
+def to_onnx(
+    model: torch.nn.Module,
+    *,
+    size: int,
+    classes: Sequence[str],
+    mean: Sequence[float],
+    std: Sequence[float],
+    path: Path,
+    about: Mapping[str, Any],
+) -> Path:
+    """Write the model as one ONNX file with a free batch dimension; input `image`, output `probabilities`.
+
+    `model` takes normalised images and gives logits [n, k]. `about` goes into the file's metadata beside task, classes,
+    preprocessing and version (keys such as recipe, license; whatever is not text is written as JSON). Raises
+    SnellenError where the numbers of outputs and classes differ, the exporter cannot trace the model, or it exceeds
+    2 GB.
+    """
+    deployed = Deployed(model, mean=mean, std=std)
+    # Two images, since tracing with one would fix the batch at one.
+    example = torch.zeros(2, 3, size, size)
+    with torch.inference_mode():
+        outputs = deployed(example).shape[1]
+    if outputs != len(classes):
+        raise SnellenError(f"the model has {outputs} outputs, but {len(classes)} class names were given")
+    proto = _trace(deployed, example)
+    _strip(proto)
+    onnx.helper.set_model_props(proto, metadata(size=size, classes=classes, mean=mean, std=std, about=about))
+    if proto.ByteSize() > LARGEST:
+        raise SnellenError(
+            f"the model takes {proto.ByteSize():,} bytes, more than the 2 GB of one ONNX file; ship a smaller model"
+        )
+    onnx.checker.check_model(proto, full_check=True)
+    store.write_bytes(Path(path), proto.SerializeToString())
+    return Path(path)
+
+
+def metadata(
+    *, size: int, classes: Sequence[str], mean: Sequence[float], std: Sequence[float], about: Mapping[str, Any]
+) -> dict[str, str]:
+    """The file's metadata, all of it text, lists as JSON. Of these keys `about` may set only `task`."""
+    own = {
+        "classes": list(classes),
+        "preprocessing": preprocessing(size),
+        "size": size,
+        "normalisation": {"inside": True, "mean": list(mean), "std": list(std)},
+        "snellen_version": _version(),
+    }
+    return {key: _text(value) for key, value in {"task": "classification", **thaw(about), **own}.items()}
+
+
+def _trace(deployed: Deployed, example: torch.Tensor) -> onnx.ModelProto:
+    try:
+        program = torch.onnx.export(
+            deployed,
+            (example,),
+            dynamo=True,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
+            verbose=False,
+        )
+    except torch.onnx.errors.OnnxExporterError as error:
+        name = type(deployed.model).__name__
+        raise SnellenError(
+            f"{name} cannot be exported to ONNX: {error}; choose another model, or use its checkpoint"
+        ) from error
+    if program is None:
+        raise SnellenError("the ONNX exporter gave no model")
+    proto: onnx.ModelProto = program.model_proto
+    return proto
+
+
+def _strip(proto: onnx.ModelProto) -> None:
+    # The exporter notes stack traces, with this machine's paths, at every node.
+    for graph in (proto.graph, *proto.functions):
+        for node in graph.node:
+            del node.metadata_props[:]
+            node.doc_string = ""
+        for value in graph.value_info:
+            del value.metadata_props[:]
+    for tensor in (*proto.graph.initializer, *proto.graph.input, *proto.graph.output):
+        del tensor.metadata_props[:]
+    del proto.graph.metadata_props[:]
+
+
+def _version() -> str:
+    try:
+        return version("snellen")
+    except PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(store.plain(value), ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,64 @@
+"""The kept weights of a run as a model that can be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from snellen import store
+from snellen.catalog import Catalog
+from snellen.data.pixels import Pixels
+from snellen.recipe import Recipe
+from snellen.run import Predictions, Run
+from snellen.shelf import TASKS
+from snellen.train.augment import resize
+from snellen.train.job import normal_of, usable_for
+from snellen.train.machine import Setting
+from snellen.train.source import Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A run's best weights in eval mode, with what is needed to feed them."""
+
+    run: Run
+    recipe: Recipe
+    task: Any
+    model: torch.nn.Module
+    classes: tuple[str, ...]
+    setting: Setting
+
+    @property
+    def size(self) -> int:
+        """Side of the images at evaluation, in pixels."""
+        return self.recipe.data.eval_size or self.recipe.data.size
+
+    def predict(self, catalog: Catalog, pixels: Pixels) -> Predictions:
+        """Stored-row form of the predictions on some samples."""
+        samples = Samples.of(catalog, self.task.target(catalog, self.classes), pixels)
+        mean, std = normal_of(self.model)
+        found = []
+        with torch.inference_mode(), self.setting.autocast():
+            for images in samples.plain(self.size, mean, std):
+                found.append(self.task.predict(self.model(self.setting.place(images))).cpu().numpy())
+        return Predictions(samples.ids, samples.targets, np.concatenate(found), self.classes)
+
+    def images(self, catalog: Catalog, pixels: Pixels) -> np.ndarray:
+        """Pixels as the exported model takes them, float32 [n, 3, size, size] in 0..1."""
+        stored = torch.from_numpy(pixels.gather(pixels.rows_of(catalog))).permute(0, 3, 1, 2).float() / 255
+        return resize(stored, self.size).clamp(0, 1).contiguous().numpy()
+
+
+def load(run: Run) -> Loaded:
+    """Rebuild the model and read `best`; raises SnellenError where the run is not finished or damaged."""
+    recipe, environment = run.recipe, run.environment
+    setting = Setting(environment["precision"], environment["layout"], environment["device"])
+    task = TASKS.pick(recipe.task)()
+    classes = usable_for(recipe, run.catalog).classes
+    model = task.model(recipe.change({"model.weights": "none"}), classes)
+    tensors, _ = store.read_tensors(run.checkpoint("best"))
+    model.load_state_dict(tensors)
+    return Loaded(run, recipe, task, setting.prepare(model).eval(), classes, setting)

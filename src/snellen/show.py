@@ -1,0 +1,129 @@
+"""Show: what a verb answers, as a summary for a reader or as one JSON object for a program."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from snellen.shelf import SHELVES, Shelf, hint
+from snellen.store import plain
+from snellen.values import Finding, SnellenError, to_json
+
+COLOURS = {"block": "red", "warn": "yellow", "info": "blue", "adopt": "green", "reject": "red", "undecided": "yellow"}
+
+
+def answer(given: Mapping[str, Any], *, console: Console, json: bool) -> None:
+    """The end of run, audit, train, heal and demo."""
+    if json:
+        print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
+        return
+    out = Console()
+    _findings(out, given["findings"])
+    if "planted" in given:
+        _planted(out, given["planted"])
+    if given["verdicts"]:
+        _verdicts(out, given["verdicts"])
+    if given["test"]:
+        _scores(out, given["test"])
+    for gate in given["gates"]:
+        mark, colour = ("passed", "green") if gate["passed"] else ("FAILED", "red")
+        out.print(f"gate [{colour}]{mark}[/]", _safe(gate["message"]), highlight=False)
+    for item in given["artifacts"]:
+        out.print(_safe(f"{item['format']}: {item['path']}, {item['latency_ms']:.2f} ms an image"), highlight=False)
+    out.print(
+        _safe(f"report: {given['report']}   ({given['seconds']:.0f} s)"), style="bold", highlight=False, soft_wrap=True
+    )
+
+
+def findings(found: Sequence[Finding], *, console: Console, json: bool) -> None:
+    """What diagnose answers."""
+    rows = [to_json(finding) for finding in found]
+    if json:
+        print(jsonlib.dumps(plain({"findings": rows}), ensure_ascii=False, allow_nan=False))
+    else:
+        _findings(Console(), rows)
+
+
+def artifacts(found: Sequence[Mapping[str, Any]], *, console: Console, json: bool) -> None:
+    """What ship answers."""
+    if json:
+        print(jsonlib.dumps(plain({"artifacts": list(found)}), ensure_ascii=False, allow_nan=False))
+        return
+    for item in found:
+        same = item["parity"]
+        print(f"{item['format']}: {item['path']}, largest difference {same['max_abs']:.2g} over {same['n']} images")
+
+
+def shelves(name: str | None, *, console: Console) -> None:
+    """What list answers: names, settings with defaults, first line of the documentation."""
+    chosen: Iterable[Shelf] = SHELVES
+    if name is not None:
+        chosen = [shelf for shelf in SHELVES if shelf.name == name]
+        if not chosen:
+            raise SnellenError(f"there is no shelf {name!r}{hint(name, tuple(shelf.name for shelf in SHELVES))}")
+    out = Console()
+    for shelf in chosen:
+        table = Table(title=shelf.name, title_justify="left", title_style="bold", box=None, show_header=False)
+        for part in shelf.names():
+            settings = ", ".join(f"{key}={value!r}" for key, value in shelf.settings(part).items())
+            table.add_row(part, _safe(settings), _safe(_first_line(shelf.doc(part))))
+        out.print(table)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else ""
+
+
+def _safe(text: str) -> str:
+    # Names of files and classes are data, not markup, and a newline in one must not break a table.
+    return text.replace("[", "\\[").replace("\n", "\\n")
+
+
+def _findings(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    told = [row for row in rows if row["severity"] != "info"]
+    if not told:
+        out.print("nothing was found that calls for a remedy")
+        return
+    table = Table(title="Findings", title_justify="left", title_style="bold", box=None)
+    for name in ("rule", "severity", "what was seen"):
+        table.add_column(name, no_wrap=name != "what was seen")
+    for row in told:
+        table.add_row(row["rule"], f"[{COLOURS[row['severity']]}]{row['severity']}[/]", _safe(row["message"]))
+    out.print(table)
+
+
+def _verdicts(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    out.print("Remedies", style="bold")
+    for row in rows:
+        effect = (
+            ""
+            if row["effect"] is None
+            else f"  {row['effect']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}] {row['metric']}"
+        )
+        colour = COLOURS[row["decision"]]
+        head = f" [{colour}]{row['decision']:<9}[/] [bold]{row['remedy']}[/] for {row['finding']}"
+        out.print(head + _safe(effect), highlight=False, soft_wrap=True)
+        out.print(_safe(f"           {row['reason']}"), style="dim", highlight=False, soft_wrap=True)
+
+
+def _scores(out: Console, test: Mapping[str, Mapping[str, Any]]) -> None:
+    table = Table(title="Test split, opened once", title_justify="left", title_style="bold", box=None)
+    for name in ("metric", "value", "95 % interval", "n"):
+        table.add_column(name, justify="left" if name == "metric" else "right")
+    for name, row in test.items():
+        if row["value"] is not None:
+            table.add_row(name, f"{row['value']:.3f}", f"{row['low']:.3f} – {row['high']:.3f}", str(row["n"]))
+    out.print(table)
+
+
+def _planted(out: Console, planted: Mapping[str, Mapping[str, int]]) -> None:
+    table = Table(title="Planted faults", title_justify="left", title_style="bold", box=None)
+    for name in ("kind", "planted", "found"):
+        table.add_column(name, justify="left" if name == "kind" else "right")
+    for kind, row in planted.items():
+        table.add_row(kind, str(row["planted"]), str(row["found"]))
+    out.print(table)

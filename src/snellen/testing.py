@@ -1,0 +1,346 @@
+"""The laws of the shelves, public so that the author of a part can check it: `check_rule(RUN_RULES, "mine")`.
+
+A law that does not hold raises AssertionError with what was seen and what was expected.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import copy
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snellen.catalog import Catalog, MissingSignal
+from snellen.recipe import Recipe
+from snellen.run import Predictions, Run
+from snellen.shelf import AUGMENTS, CATALOG_RULES, LOSSES, OPTIMIZERS, REMEDIES, RUN_RULES, SCHEDULES, TASKS, Shelf
+from snellen.values import QUESTION, Finding, Remedy
+
+Case = Mapping[str, Any]
+SECTIONS = ("What it does", "Why it matters", "Known problems", "Source")
+# Rules that remedies may answer before they are on a shelf.
+ANNOUNCED = ("label_noise",)
+
+
+def catalog_of(case: Case) -> Catalog:
+    """The catalog of a case; columns left out get defaults: id s0…, target "", split "train".
+
+    Without a "catalog" it is made of the case's predictions, with three training images of every class that is named.
+    """
+    columns = case.get("catalog")
+    if columns is None:
+        return Catalog.of_rows(_implied_rows(case))
+    n = len(next(iter(columns.values()))) if columns else 0
+    rows: list[dict[str, Any]] = [{"id": f"s{i}", "split": "train", "path": f"s{i}.jpg"} for i in range(n)]
+    for name, values in columns.items():
+        assert len(values) == n, f"the case's column {name!r} has {len(values)} values, the first has {n}"
+        for row, value in zip(rows, values, strict=True):
+            row[name] = value
+    return Catalog.of_rows(rows)
+
+
+def _implied_rows(case: Case) -> list[dict[str, Any]]:
+    names: list[str] = []
+    rows: list[dict[str, Any]] = []
+    for split, given in case.get("predictions", {}).items():
+        names.extend(given["classes"])
+        rows.extend(
+            {"id": f"{split}{i}", "path": f"{split}{i}.jpg", "split": split, "target": given["classes"][target]}
+            for i, target in enumerate(given["targets"])
+        )
+    names.extend(name for record in case.get("signals", ()) for name in record.get("values", ()))
+    for name in dict.fromkeys(names or ["a", "b"]):
+        rows.extend(
+            {"id": f"train-{name}{i}", "path": f"{name}{i}.jpg", "split": "train", "target": name} for i in range(3)
+        )
+    return rows
+
+
+def recorded(case: Case, folder: Path) -> Run:
+    """A real, finished Run folder made of a case's signals, recipe changes, predictions, catalog and cost.
+
+    Records that name no stage, epoch or step get "all", the meter's count, and ten steps an epoch.
+    """
+    catalog = catalog_of(case)
+    recipe = Recipe().change(case.get("recipe", {}))
+    run = Run.create(folder, recipe, catalog, {"python": "case", **case.get("environment", {})})
+    seen: dict[str, int] = {}
+    for record in case.get("signals", ()):
+        meter = record["meter"]
+        seen[meter] = seen.get(meter, 0) + 1
+        filled = {"stage": "all", "epoch": seen[meter], "step": 10 * seen[meter], **record}
+        run.record(meter, {key: value for key, value in filled.items() if key != "meter"})
+    for split, given in case.get("predictions", {}).items():
+        run.write_predictions(split, _rows(catalog, split, given))
+    run.finish({"seconds": 1.0, "epochs": max(seen.values(), default=0), **case.get("cost", {})})
+    return run
+
+
+def _rows(catalog: Catalog, split: str, given: Mapping[str, Any]) -> Predictions:
+    ids = catalog.of(split).ids
+    assert len(ids) == len(given["targets"]), f"the case's catalog has {len(ids)} {split} rows, its predictions differ"
+    return Predictions(
+        ids=ids,
+        targets=np.asarray(given["targets"], dtype=np.int64),
+        probabilities=np.asarray(given["probabilities"], dtype=np.float32),
+        classes=tuple(given["classes"]),
+    )
+
+
+def check_rule(shelf: Shelf, name: str) -> None:
+    """Documented in fixed sections; fires on FIRES and not on SILENT; pure; without torch; honest when blind."""
+    doc = ast.get_docstring(ast.parse(shelf.file(name).read_text(encoding="utf-8"))) or ""
+    missing = [section for section in SECTIONS if section not in doc]
+    assert not missing, f"rule {name}: its module docstring lacks {', '.join(missing)}"
+    assert not _imports_torch(shelf.file(name)), f"rule {name} imports torch at the top"
+    module = shelf.module(name)
+    assert module.FIRES, f"rule {name} has no FIRES case"
+    assert module.SILENT, f"rule {name} has no SILENT case"
+    for place, case in enumerate(module.FIRES):
+        found = findings_of(shelf, name, case)
+        assert found, f"rule {name} is silent on FIRES[{place}]"
+        for finding in found:
+            _check_finding(name, finding)
+    for place, case in enumerate(module.SILENT):
+        found = findings_of(shelf, name, case)
+        assert not found, f"rule {name} fires on SILENT[{place}]: {found[0].message}"
+    for place, case in enumerate(HEALTHY if shelf.name == RUN_RULES.name else ()):
+        with contextlib.suppress(MissingSignal):
+            warned = [found.message for found in findings_of(shelf, name, case) if found.severity != "info"]
+            assert not warned, f"rule {name} warns of HEALTHY[{place}]: {warned[0]}"
+    _check_blind(shelf, name)
+
+
+def findings_of(shelf: Shelf, name: str, case: Case) -> list[Finding]:
+    """What a rule says of a case, asked twice: both answers must be the same. May raise MissingSignal."""
+    rule, settings = shelf.pick(name), shelf.settings(name)
+    before = copy.deepcopy(dict(case))
+    with tempfile.TemporaryDirectory() as folder:
+        given = catalog_of(case) if shelf.name == CATALOG_RULES.name else recorded(case, Path(folder) / "run")
+        first, second = rule(given, **settings), rule(given, **settings)
+    assert first == second, f"rule {name} gives two answers to one question"
+    assert repr(before) == repr(dict(case)), f"rule {name} changed its case"
+    assert isinstance(first, list), f"rule {name} returns {type(first).__name__}, expected a list of findings"
+    return first
+
+
+def _check_finding(name: str, finding: Finding) -> None:
+    assert finding.rule == name, f"rule {name} signs its finding {finding.rule!r}"
+    assert finding.evidence, f"rule {name} gives no evidence"
+    assert any(sign.isdigit() for sign in finding.message), f"rule {name}: no number in {finding.message!r}"
+    assert finding.looked, f"rule {name} itself says it has not looked; it should raise MissingSignal"
+
+
+def _check_blind(shelf: Shelf, name: str) -> None:
+    """Without any measurement a rule may find nothing or raise MissingSignal, never anything else."""
+    case = {"catalog": {"id": ["s0", "s1"], "target": ["a", "b"]}}
+    try:
+        found = findings_of(shelf, name, case)
+    except MissingSignal:
+        return
+    assert shelf.name == CATALOG_RULES.name, f"rule {name} judges a run that recorded nothing: {found}"
+
+
+def _imports_torch(path: Path) -> bool:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        names = [item.name for item in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        if any(item.split(".")[0] in ("torch", "torchvision", "timm") for item in names):
+            return True
+    return False
+
+
+def check_remedy(name: str) -> None:
+    """Its patch applies, changes the recipe, leaves the question alone, and may be applied twice."""
+    module, remedy = REMEDIES.module(name), REMEDIES.pick(name)
+    for constant, kind in (("CURES", tuple), ("SOURCE", str), ("SAFETY", str), ("ORDER", int), ("SCREENS", bool)):
+        value = getattr(module, constant, None)
+        assert isinstance(value, kind), f"remedy {name}: {constant} is {value!r}, expected {kind.__name__}"
+    assert not _imports_torch(REMEDIES.file(name)), f"remedy {name} imports torch at the top"
+    known = {*RUN_RULES.names(), *CATALOG_RULES.names(), *ANNOUNCED}
+    assert set(module.CURES) <= known, f"remedy {name} cures what no rule finds: {set(module.CURES) - known}"
+    settings, proposed = REMEDIES.settings(name), 0
+    for finding, recipe in _occasions(module):
+        proposal = remedy(finding, recipe, **settings)
+        assert proposal == remedy(finding, recipe, **settings), f"remedy {name} gives two answers to one question"
+        if proposal is not None:
+            proposed += 1
+            _check_proposal(module, proposal, finding, recipe)
+            again = remedy(finding, recipe.change(proposal.patch), **settings)
+            assert again is None or recipe.change(proposal.patch).change(again.patch).resolve()
+    assert proposed, f"remedy {name} proposes nothing on any FIRES case of {', '.join(module.CURES)}"
+
+
+def _occasions(module: Any) -> Iterator[tuple[Finding, Recipe]]:
+    """Findings of the rules it cures, on their cases' recipes, with and without `APPLIES` (where it has work to do)."""
+    for rule in module.CURES:
+        if rule in (*RUN_RULES.names(), *CATALOG_RULES.names()):
+            shelf = RUN_RULES if rule in RUN_RULES.names() else CATALOG_RULES
+            for case in shelf.module(rule).FIRES:
+                recipe = Recipe().change(case.get("recipe", {}))
+                for finding in findings_of(shelf, rule, case):
+                    yield finding, recipe
+                    yield finding, recipe.change(getattr(module, "APPLIES", {}))
+        else:
+            finding = Finding(rule=rule, severity="warn", message="2 samples", samples=("s0", "s1"))
+            yield finding, Recipe().change(getattr(module, "APPLIES", {}))
+
+
+def _check_proposal(module: Any, proposal: Remedy, finding: Finding, recipe: Recipe) -> None:
+    name = proposal.name
+    assert module.__name__.split(".")[-1].startswith((name, "snellen_part_")), f"a remedy signs itself {name!r}"
+    assert proposal.finding == finding.rule, f"remedy {name} answers {proposal.finding!r}, asked about {finding.rule!r}"
+    assert proposal.reason, f"remedy {name} gives no reason"
+    assert (proposal.source, proposal.safety) == (module.SOURCE, module.SAFETY), (
+        f"remedy {name}: source or safety differ"
+    )
+    changed = recipe.change(proposal.patch)
+    difference = recipe.diff(changed)
+    assert difference, f"remedy {name} changes nothing: {dict(proposal.patch)}"
+    touched = [key for key in difference if any(key == part or key.startswith(part + ".") for part in QUESTION)]
+    assert not touched, f"remedy {name} changes the question: {touched}"
+
+
+def check_loss(name: str) -> None:
+    """One finite value per sample, in any order, for hard and soft targets; less for the right class; a gradient."""
+    import torch
+
+    loss: Callable[..., Any] = LOSSES.build(name, {})
+    generator = torch.Generator().manual_seed(0)
+    output = torch.randn(12, 5, generator=generator).requires_grad_()
+    target = torch.arange(12) % 5
+    soft = torch.rand(12, 5, generator=generator)
+    for wanted in (target, soft / soft.sum(dim=1, keepdim=True)):
+        values = loss(output, wanted)
+        assert values.shape == (12,), f"loss {name} has the shape {tuple(values.shape)}, expected one value per sample"
+        assert torch.isfinite(values).all(), f"loss {name} is not finite on ordinary outputs"
+        order = torch.randperm(12, generator=generator)
+        assert torch.allclose(loss(output[order], wanted[order]), values[order]), f"loss {name} depends on the order"
+    values.sum().backward()
+    assert output.grad is not None, f"loss {name} gives no gradient"
+    assert torch.isfinite(output.grad).all(), f"loss {name} has a gradient that is not finite"
+    right = torch.nn.functional.one_hot(target, 5).float() * 2
+    assert (loss(right, target) < loss(-right, target)).all(), f"loss {name} is not lower for the right class"
+    assert torch.isfinite(loss(right * 50, target)).all(), f"loss {name} is not finite on a sure output"
+
+
+def check_schedule(name: str) -> None:
+    """A pure function of progress in [0, 1] with values in [0, 1] that reaches its peak."""
+    schedule = SCHEDULES.build(name, {})
+    points = [i / 100 for i in range(101)]
+    values = [float(schedule(point)) for point in points]
+    assert all(0 <= value <= 1 + 1e-9 for value in values), (
+        f"schedule {name} leaves [0, 1]: {min(values)} to {max(values)}"
+    )
+    assert max(values) > 0.99, f"schedule {name} never reaches its peak: {max(values)}"
+    backward = [float(schedule(point)) for point in reversed(points)]
+    assert backward == values[::-1], f"schedule {name} remembers what it was asked before"
+
+
+def check_augment(name: str) -> None:
+    """The shape of its kind, finite, the same for the same draws, and each sample independent of its neighbours."""
+    import torch
+
+    module, part = AUGMENTS.module(name), AUGMENTS.build(name, {})
+    kinds = {"geometry": (3, 3), "colour": (3, 4)}
+    assert module.KIND in (*kinds, "pixels"), f"augment {name}: KIND is {module.KIND!r}"
+    assert isinstance(module.DRAWS, int), f"augment {name}: DRAWS is {module.DRAWS!r}, expected a number"
+    assert module.DRAWS >= 1, f"augment {name} draws nothing"
+    draws = torch.rand(6, module.DRAWS, generator=torch.Generator().manual_seed(1))
+    images = torch.rand(6, 3, 16, 20, generator=torch.Generator().manual_seed(2))
+
+    def applied(rows: slice) -> Any:
+        result = part(draws[rows])
+        return result(images[rows].clone()) if module.KIND == "pixels" else result
+
+    whole = applied(slice(0, 6))
+    expected = (6, *kinds.get(module.KIND, images.shape[1:]))
+    assert tuple(whole.shape) == expected, f"augment {name} has the shape {tuple(whole.shape)}, expected {expected}"
+    assert torch.isfinite(whole).all(), f"augment {name} is not finite"
+    assert torch.equal(whole, applied(slice(0, 6))), f"augment {name} differs for the same draws"
+    for row in range(6):
+        alone = applied(slice(row, row + 1))[0]
+        assert torch.allclose(whole[row], alone, atol=1e-6), f"augment {name}: sample {row} depends on its neighbours"
+
+
+def check_optimizer(name: str) -> None:
+    """Built from groups, lr and weight decay; forty steps on a bowl come down by half; a group's own rate holds."""
+    import torch
+
+    weights = torch.nn.Parameter(torch.tensor([3.0, -2.0, 1.0]))
+    still = torch.nn.Parameter(torch.tensor([1.0]))
+    groups = [{"params": [weights]}, {"params": [still], "lr": 0.0, "weight_decay": 0.0}]
+    optimizer = OPTIMIZERS.pick(name)(groups, lr=0.05, weight_decay=0.0, **OPTIMIZERS.resolve(name, {}))
+    start = float((weights**2).sum().detach())
+    for _ in range(40):
+        optimizer.zero_grad()
+        torch.autograd.backward((weights**2).sum() + (still**2).sum())
+        optimizer.step()
+    end = float((weights**2).sum().detach())
+    assert end < start / 2, f"optimizer {name}: {start:.3g} became {end:.3g} in forty steps"
+    assert float(still.detach()) == 1.0, f"optimizer {name} moves a group whose rate is 0"
+    assert optimizer.param_groups[0]["lr"] == 0.05, f"optimizer {name} hides its rate from the loop"
+
+
+def check_task(name: str) -> None:
+    """It has the contract's methods; targets index classes; its loss is one value per sample; its scores are pure."""
+    import torch
+
+    task = TASKS.pick(name)()
+    for method in ("target", "model", "loss", "predict", "score", "measure"):
+        assert callable(getattr(task, method, None)), f"task {name} has no {method}()"
+    catalog = catalog_of({"catalog": {"target": [*"abcdef", *"abcdef"]}})
+    targets = task.target(catalog, catalog.classes)
+    output = torch.eye(6).repeat(2, 1) * 4
+    losses = task.loss(Recipe())(output, torch.as_tensor(targets))
+    assert losses.shape == (12,), (
+        f"task {name}: its loss has the shape {tuple(losses.shape)}, expected one value per sample"
+    )
+    rows = Predictions(catalog.ids, np.asarray(targets), task.predict(output).numpy(), catalog.classes)
+    for metric in task.metrics:
+        value = task.score(rows, metric)
+        assert np.isfinite(value), f"task {name}: {metric} of perfect rows is {value}"
+        assert value == task.score(rows, metric), f"task {name}: {metric} gives two answers to one question"
+
+
+def _healthy(*stages: tuple[str, tuple[float, ...]], smoothing: float = 0.1, mixup: float = 0.0) -> Case:
+    """A run on ten classes that goes well: validation a little above training, gradients falling slowly."""
+    signals: list[dict[str, Any]] = []
+    epoch = 0
+    for stage, losses in stages:
+        for place, train in enumerate(losses):
+            epoch += 1
+            val, at = train + 0.08, {"stage": stage, "epoch": epoch, "step": 20 * epoch}
+            running = train + 4 * smoothing + (0.7 if mixup else 0.0)
+            known, seen = 1 - 0.32 * train, 1 - 0.33 * val
+            norm = (0.8 if stage == "head" else 3.0) * (0.5 + train / 2)
+            decay = 0.5 * (1 + np.cos(np.pi * (place + 1) / len(losses)))
+            recalls = {f"c{i}": min(1.0, max(0.0, seen + 0.06 * (((7 * i) % 5) - 2) / 2)) for i in range(10)}
+            signals += [
+                {"meter": "loss", **at, "train": train, "val": val, "running": min(running, 2.35)}
+                | {"train_accuracy": known, "val_accuracy": seen},
+                {"meter": "recall", **at, "values": recalls, "counts": dict.fromkeys(recalls, 12)},
+                {"meter": "rate", **at, "lr": 2e-4 * float(decay), "peak": 2e-4},
+                {"meter": "gradient", **at, "clipped": 0.4}
+                | {
+                    "total": {"mean": norm, "variance": (0.6 * norm) ** 2, "first": norm, "last": norm, "max": 3 * norm}
+                },
+            ]
+    recipe = {"loss.settings.smoothing": smoothing, "augment.mixup": mixup}
+    return {"signals": signals, "recipe": recipe, "catalog": {"target": [f"c{i % 10}" for i in range(40)]}}
+
+
+# Runs that no run rule may complain of.
+HEALTHY: tuple[Case, ...] = (
+    _healthy(("head", (1.2, 0.9, 0.75, 0.7)), ("last", (0.55, 0.42)), ("all", (0.36, 0.3, 0.27, 0.25, 0.24, 0.24))),
+    _healthy(("head", (0.6, 0.45)), ("all", (0.32, 0.29))),
+    _healthy(("all", (0.7, 0.38, 0.3, 0.28))),
+    _healthy(("all", (0.45, 0.28))),
+    _healthy(("head", (0.9, 0.7, 0.62)), ("all", (0.55, 0.4, 0.31, 0.28, 0.27)), smoothing=0.1, mixup=0.4),
+    _healthy(("head", (0.5,)), ("last", (0.3,)), ("all", (0.2, 0.16, 0.15)), smoothing=0.0),
+)

@@ -1,0 +1,88 @@
+"""Checkpoints: everything that the next step depends on, in `last`, and the weights that are kept, in `best`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from snellen import store
+from snellen.run import Run
+from snellen.train.average import Average
+
+
+@dataclass(slots=True)
+class State:
+    """Where a training stands: the one thing of the loop that changes. `batch` counts within the epoch, `epoch` within
+    the stage, `epochs` and `steps` over the whole run; `records` are the steps of the epoch so far."""
+
+    stage: int = 0
+    epoch: int = 0
+    batch: int = 0
+    epochs: int = 0
+    steps: int = 0
+    stage_steps: int = 0
+    seconds: float = 0.0
+    epoch_seconds: float = 0.0
+    score: float | None = None
+    loss: float | None = None
+    records: list[dict[str, Any]] = field(default_factory=list)
+    # Kept outside `about`: the tensors of the best weights, and when a checkpoint was last written.
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_saved: bool = False
+    saved_at: float = field(default_factory=time.monotonic)
+
+    def about(self) -> dict[str, Any]:
+        """The numbers, as the checkpoint's header holds them."""
+        names = (item.name for item in fields(self))
+        return {name: getattr(self, name) for name in names if name not in ("best", "best_saved", "saved_at")}
+
+
+def save(run: Run, state: State, model: nn.Module, average: Average, optimizer: torch.optim.Optimizer) -> None:
+    """Write `best` (where it changed) and then `last`: a crash in between leaves a pair that still fits."""
+    save_best(run, state)
+    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
+    tensors |= {f"average.{key}": value for key, value in average.state().items()}
+    packed = optimizer.state_dict()
+    for index, values in packed["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items() if isinstance(value, Tensor)}
+    store.write_tensors(run.checkpoint("last"), tensors, state.about())
+    state.saved_at = time.monotonic()
+
+
+def save_best(run: Run, state: State) -> None:
+    """Write the best weights where they are not on disk yet."""
+    if not state.best_saved:
+        store.write_tensors(run.checkpoint("best"), state.best, {"score": state.score, "epochs": state.epochs})
+        state.best_saved = True
+
+
+def load(run: Run) -> tuple[State, dict[str, Tensor]]:
+    """The state and tensors of `last`, with `best` beside; a fresh state and nothing where there is no checkpoint."""
+    if not run.checkpoint("last").is_file():
+        return State(), {}
+    tensors, about = store.read_tensors(run.checkpoint("last"))
+    best, _ = store.read_tensors(run.checkpoint("best"))
+    return State(**about, best=best, best_saved=True), tensors
+
+
+def restore(
+    tensors: Mapping[str, Tensor], model: nn.Module, average: Average, optimizer: torch.optim.Optimizer
+) -> None:
+    """Put a checkpoint's tensors back where `save` took them from."""
+    model.load_state_dict(_under(tensors, "model."))
+    average.load(_under(tensors, "average."))
+    packed = optimizer.state_dict()
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in _under(tensors, "optimizer.").items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({**packed, "state": state})
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}

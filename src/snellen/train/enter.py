@@ -1,0 +1,153 @@
+"""Entering a stage: what trains, what it reads, how fast it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from snellen.recipe import Stage
+from snellen.shelf import OPTIMIZERS, SCHEDULES
+from snellen.train import stages
+from snellen.train.average import Average
+from snellen.train.draws import seed_of, uniforms
+from snellen.train.features import Head, cached, digest, embed, trunk_digest
+from snellen.train.job import Job
+from snellen.train.observe import Rows, predict, rows_of
+from snellen.train.source import FeatureSource, PixelSource, Samples
+
+# Features are shared by all seeds of a recipe: their augmentation draws come from this one.
+FEATURE_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A stage that is ready to run."""
+
+    stage: Stage
+    number: int
+    net: nn.Module
+    sections: dict[str, list[nn.Parameter]]
+    source: PixelSource | FeatureSource
+    optimizer: torch.optim.Optimizer
+    average: Average
+    multiplier: Callable[[int], float]
+    rows: Rows
+
+    def set_rate(self, base: float, step: int) -> float:
+        """Set and return the rate of step `step` of the stage: base × stage's scale × schedule."""
+        lr = base * self.stage.lr_scale * self.multiplier(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        return lr
+
+
+def enter(job: Job, number: int) -> Entered:
+    """Freeze and unfreeze, build the optimiser anew (its moments do not outlive a stage), choose the source."""
+    stage = job.recipe.stages[number]
+    sections = dict(stages.freeze(job.model, stage.unfreeze))
+    stages.set_modes(job.model, freeze_norm=job.recipe.train.freeze_norm)
+    optim = job.recipe.optim
+    groups = stages.groups(sections, optim.weight_decay)
+    lr = optim.lr * stage.lr_scale
+    optimizer = OPTIMIZERS.pick(optim.name)(groups, lr, optim.weight_decay, **optim.settings)
+    average = Average(job.model, job.recipe.train.ema)
+    multiplier = _multiplier(job, stage)
+    if stage.unfreeze == "head":
+        head = Head(job.model)
+        source = FeatureSource(view_features(job))
+        return Entered(stage, number, head, sections, source, optimizer, average, multiplier, _feature_rows(job, head))
+    pixels = PixelSource(job.training, job.augmenter, job.recipe.seed)
+    return Entered(
+        stage, number, job.model, sections, pixels, optimizer, average, multiplier, lambda s: predict(job, s)
+    )
+
+
+def batches(job: Job, number: int, epoch: int) -> list[np.ndarray]:
+    """Positions of the training samples, batch by batch.
+
+    Uniform: every sample once, ordered by its own draw, so that a dropped sample leaves the others' order as it was.
+    Balanced: as many draws, every class equally often (SPEC T6). A last batch of one sample joins the one before it,
+    because batch-norm cannot train on one.
+    """
+    n, size = len(job.training), job.recipe.train.batch
+    draws = uniforms(seed_of(job.recipe.seed, 2, number), epoch, job.training.keys, 1)[:, 0]
+    order = np.argsort(draws, kind="stable")
+    if job.recipe.train.sampling == "balanced":
+        order = _balanced(job, seed_of(job.recipe.seed, 3, number, epoch))
+    cuts = list(range(size, n, size))
+    if cuts and n - cuts[-1] == 1:
+        cuts.pop()
+    return np.split(order, cuts)
+
+
+def _balanced(job: Job, seed: int) -> np.ndarray:
+    counts = np.bincount(job.training.targets, minlength=len(job.classes))
+    weights = 1.0 / counts[job.training.targets]
+    return np.random.default_rng(seed).choice(len(job.training), len(job.training), p=weights / weights.sum())
+
+
+def _multiplier(job: Job, stage: Stage) -> Callable[[int], float]:
+    schedule = SCHEDULES.build(stage.schedule.name, stage.schedule.settings)
+    per_epoch = len(batches(job, 0, 0))
+    total, warm = per_epoch * stage.epochs, round(per_epoch * min(stage.warmup, stage.epochs / 2))
+
+    def multiplier(step: int) -> float:
+        if step < warm:
+            return (step + 1) / warm
+        return float(schedule((step - warm) / max(total - warm, 1)))
+
+    return multiplier
+
+
+def view_features(job: Job) -> np.ndarray:
+    """Features of K augmented views of every training sample, [views, n, d].
+
+    They are computed for the whole pool, so that recipes which drop samples read the same file."""
+    recipe = job.recipe
+    augment = recipe.augment.model_dump(mode="json", include={"parts", "aimed"})
+    views = recipe.train.views if recipe.augment.parts or recipe.augment.aimed else 1
+    name = _name(job, job.pool, size=recipe.data.size, augment=augment, views=views)
+
+    def make() -> np.ndarray:
+        source = PixelSource(job.pool, job.augmenter, FEATURE_SEED)
+        chunks = np.array_split(np.arange(len(job.pool)), max(1, len(job.pool) // 64))
+        return np.stack(
+            [embed(job.model, (source.batch(chunk, view) for chunk in chunks), job.setting) for view in range(views)]
+        )
+
+    places = {sample: place for place, sample in enumerate(job.pool.ids)}
+    found = cached(job.cache / "features", name, make)
+    return np.asarray(found[:, [places[sample] for sample in job.training.ids]])
+
+
+def plain_features(job: Job, samples: Samples, size: int) -> np.ndarray:
+    """Features [n, d] without augmentation."""
+    name = _name(job, samples, size=size, augment="plain", views=1)
+    return cached(job.cache / "features", name, lambda: embed(job.model, samples.plain(size, *job.normal), job.setting))
+
+
+def _name(job: Job, samples: Samples, *, size: int, augment: Any, views: int) -> str:
+    return digest(
+        trunk=trunk_digest(job.model), model=job.recipe.model.name, ids=samples.ids, targets=samples.targets.tolist(),
+        stored=job.training.pixels.size, size=size, augment=augment, views=views,
+        precision=job.setting.precision, layout=job.setting.layout, threads=torch.get_num_threads(),
+    )  # fmt: skip
+
+
+def _feature_rows(job: Job, head: Head) -> Rows:
+    size = job.recipe.data.eval_size or job.recipe.data.size
+
+    def rows(samples: Samples) -> Any:
+        features = torch.from_numpy(np.array(plain_features(job, samples, size))).to(job.setting.device)
+        head.eval()
+        with torch.no_grad():
+            found = rows_of(job, samples, [head(features)])
+        head.train()
+        return found
+
+    return rows

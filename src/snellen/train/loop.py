@@ -1,0 +1,144 @@
+"""The training loop, read top to bottom. Observers look but do not touch; what changes training is a visible line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from snellen.catalog import Catalog
+from snellen.data.pixels import Pixels
+from snellen.recipe import Recipe
+from snellen.run import Run
+from snellen.train import checkpoint, stages
+from snellen.train.checkpoint import State
+from snellen.train.draws import seed_of
+from snellen.train.enter import Entered, batches, enter
+from snellen.train.job import Job, begin
+from snellen.train.machine import Setting
+from snellen.train.mix import mix
+from snellen.train.observe import keep_if_best, observe, predict
+from snellen.train.step import NonFinite, clip, forward_backward, norms, record
+
+Watch = Callable[[Mapping[str, Any]], None]
+
+# Relative cost of a step, for the progress bar only.
+WEIGHT = {"head": 0.02, "last": 0.6, "all": 1.0}
+
+
+class Interrupted(Exception):
+    """Training was asked to stop; everything is saved and `--resume` goes on from there."""
+
+
+def train(
+    recipe: Recipe,
+    catalog: Catalog,
+    pixels: Pixels,
+    folder: Path,
+    *,
+    setting: Setting,
+    cache: Path,
+    watch: Watch = lambda event: None,
+    stop: Callable[[], bool] = lambda: False,
+    checkpoint_seconds: float = 30.0,
+) -> Run:
+    """Train a recipe in stages, or go on where a checkpoint stands; a finished run is returned as it is.
+
+    Raises SnellenError for data or settings that cannot train, Interrupted when `stop` said so (saved first).
+    """
+    if Run(folder).done:
+        return Run.open(folder)
+    job = begin(recipe, catalog, pixels, folder, setting, cache)
+    state, tensors = checkpoint.load(job.run)
+    # What a later, lost epoch wrote is written again.
+    job.run.journal.rewind(lambda item: item["epoch"] <= state.epochs)
+    loss = job.task.loss(job.recipe)
+    stopped = ""
+
+    if state.score is None:
+        first = enter(job, 0)
+        keep_if_best(job, state, first.rows(job.validation))
+    try:
+        for number in range(state.stage, len(job.recipe.stages)):
+            # A stage starts from the weights that were kept, with a fresh average and fresh moments.
+            job.model.load_state_dict(state.best)
+            now = enter(job, number)
+            if tensors:
+                checkpoint.restore(tensors, job.model, now.average, now.optimizer)
+                tensors = {}
+            while state.epoch < now.stage.epochs:
+                plan = batches(job, number, state.epoch)
+                for chosen in plan[state.batch :]:
+                    state.records.append(_step(job, now, state, loss, chosen))
+                    watch(_progress(job, state, now, len(plan)))
+                    if stop():
+                        checkpoint.save(job.run, state, job.model, now.average, now.optimizer)
+                        raise Interrupted(str(folder))
+                observe(job, state, now.average, now.rows, now.stage.name)
+                state.epoch, state.epochs, state.batch = state.epoch + 1, state.epochs + 1, 0
+                state.records, state.epoch_seconds = [], 0.0
+                if time.monotonic() - state.saved_at >= checkpoint_seconds:
+                    checkpoint.save(job.run, state, job.model, now.average, now.optimizer)
+            state.stage, state.epoch, state.stage_steps = number + 1, 0, 0
+    except NonFinite as trouble:
+        stopped = "nonfinite"
+        where = {"stage": now.stage.name, "epoch": state.epochs + 1, "step": state.steps}
+        ids = [job.training.ids[chosen[place]] for place in trouble.places]
+        job.run.record("nonfinite", {**where, "what": trouble.what, "tensor": trouble.tensor, "samples": ids})
+    return _finish(job, state, stopped)
+
+
+def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -> dict[str, Any]:
+    start = time.perf_counter()
+    seed = seed_of(job.recipe.seed, 4, state.steps)
+    torch.manual_seed(seed)  # Dropout's draws depend on the step alone: nothing to save, nothing to restore.
+    now.net.train()
+    stages.set_modes(job.model, freeze_norm=job.recipe.train.freeze_norm)
+    lr = now.set_rate(job.recipe.optim.lr, state.stage_steps)
+
+    inputs = now.source.batch(chosen, state.epoch)
+    targets = torch.from_numpy(job.training.targets[chosen])
+    inputs, targets = mix(inputs, targets, len(job.classes), job.recipe.augment, seed)
+
+    value = forward_backward(now.net, loss, (inputs, targets), job.setting, parts=job.recipe.train.accumulate)
+    by_section = norms(now.sections)
+    total = sum(norm**2 for norm in by_section.values()) ** 0.5
+    clipped = clip(now.sections, total, job.recipe.optim.clip)
+    now.optimizer.step()
+    now.optimizer.zero_grad(set_to_none=True)
+    now.average.update(state.stage_steps)
+
+    state.batch, state.steps, state.stage_steps = state.batch + 1, state.steps + 1, state.stage_steps + 1
+    state.epoch_seconds += time.perf_counter() - start
+    return record(value, by_section, lr=lr, clipped=clipped, n=len(chosen))
+
+
+def _progress(job: Job, state: State, now: Entered, per_epoch: int) -> dict[str, Any]:
+    every = [stage.epochs * per_epoch * WEIGHT[stage.unfreeze] for stage in job.recipe.stages]
+    done = sum(every[: now.number]) + state.stage_steps * WEIGHT[now.stage.unfreeze]
+    return {
+        "stage": now.stage.name, "epoch": state.epoch + 1, "epochs": now.stage.epochs, "done": done, "total": sum(every),
+        "loss": state.records[-1]["loss"], "score": state.score, "metric": job.recipe.metric,
+    }  # fmt: skip
+
+
+def _finish(job: Job, state: State, stopped: str) -> Run:
+    job.model.load_state_dict(state.best)
+    job.run.write_predictions("val", predict(job, job.validation))
+    job.run.write_predictions("train", predict(job, job.subset))
+    checkpoint.save_best(job.run, state)
+    job.run.checkpoint("last").unlink(missing_ok=True)
+    job.run.finish(
+        {
+            "seconds": state.seconds,
+            "epochs": state.epochs,
+            "steps": state.steps,
+            "score": state.score,
+            "stopped": stopped,
+        }
+    )
+    return job.run

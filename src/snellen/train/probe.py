@@ -1,0 +1,111 @@
+"""A few seconds of measuring: which layout and precision train this model fastest here, and what a step costs."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from snellen import store
+from snellen.train import stages
+from snellen.train.features import digest
+from snellen.train.machine import Setting, device, environment
+
+ROUNDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Seconds per image at `size` pixels: a training step with everything or the last two stages unfrozen, and a forward
+    pass; `all_small` is the first of these at `small` pixels. `candidates`: what was measured, by setting."""
+
+    setting: Setting
+    size: int
+    small: int
+    all: float
+    all_small: float
+    last: float
+    forward: float
+    candidates: dict[str, list[float]]
+
+
+def probe(
+    make: Callable[[], nn.Module], *, name: str, cache: Path, size: int = 128, small: int = 64, batch: int = 32
+) -> Costs:
+    """Measure once per (model, shape, machine, versions) and remember. Candidates take turns, so that a busy moment
+    hits all of them; the default (contiguous, fp32) is among them, so the choice is never slower than it as measured."""
+    plain = Setting(device=device())
+    key = digest(name=name, size=size, small=small, batch=batch, **environment(plain))
+    path = cache / "probe" / f"{key}.json"
+    if not path.is_file():
+        store.write_json(path, _measure(make(), size, small, batch))
+    known: dict[str, Any] = store.read_json(path)
+    setting = Setting(known["precision"], known["layout"], plain.device)
+    return Costs(
+        setting, size, small, known["all"], known["all_small"], known["last"], known["forward"], known["candidates"]
+    )
+
+
+def _measure(model: nn.Module, size: int, small: int, batch: int) -> dict[str, Any]:
+    candidates = [Setting(p, layout, device()) for layout in ("contiguous", "channels_last") for p in ("fp32", "bf16")]
+    times: dict[Setting, list[float]] = {setting: [] for setting in candidates}
+    for turn in range(ROUNDS + 1):
+        for setting in candidates:
+            seconds = _step(model, setting, size, batch, "all")
+            if turn:  # The first turn warms up.
+                times[setting].append(seconds)
+    best = min(candidates, key=lambda setting: statistics.median(times[setting]))
+    last = [_step(model, best, size, batch, "last") for _ in range(ROUNDS)]
+    forward = [_forward(model, best, size, batch) for _ in range(ROUNDS)]
+    little = [_step(model, best, small, batch, "all") for _ in range(ROUNDS + 1)][1:]
+    return {
+        "precision": best.precision,
+        "layout": best.layout,
+        "all": statistics.median(times[best]) / batch,
+        "all_small": statistics.median(little) / batch,
+        "last": statistics.median(last) / batch,
+        "forward": statistics.median(forward) / batch,
+        "candidates": {f"{s.layout} {s.precision}": [value / batch for value in times[s]] for s in candidates},
+    }
+
+
+def _step(model: nn.Module, setting: Setting, size: int, batch: int, unfreeze: str) -> float:
+    model = _laid_out(model, setting)
+    stages.freeze(model, unfreeze)
+    stages.set_modes(model, freeze_norm=False)
+    images = setting.place(torch.randn(batch, 3, size, size))
+    start = time.perf_counter()
+    with setting.autocast():
+        output = model(images)
+    F.cross_entropy(output.float(), torch.zeros(batch, dtype=torch.long, device=setting.device)).backward()
+    for parameter in model.parameters():
+        parameter.grad = None
+    _settle(setting)
+    return time.perf_counter() - start
+
+
+def _forward(model: nn.Module, setting: Setting, size: int, batch: int) -> float:
+    model = _laid_out(model, setting).eval()
+    images = setting.place(torch.randn(batch, 3, size, size))
+    start = time.perf_counter()
+    with torch.inference_mode(), setting.autocast():
+        model(images)
+    _settle(setting)
+    return time.perf_counter() - start
+
+
+def _laid_out(model: nn.Module, setting: Setting) -> nn.Module:
+    form = torch.channels_last if setting.layout == "channels_last" else torch.contiguous_format
+    return model.to(setting.device).to(memory_format=form)
+
+
+def _settle(setting: Setting) -> None:
+    if setting.device == "cuda":
+        torch.cuda.synchronize()

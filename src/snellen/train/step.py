@@ -1,0 +1,72 @@
+"""One optimiser step: exact accumulation, gradient norms by section, clipping, and a check that all is finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from snellen.train.machine import Setting
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+class NonFinite(Exception):
+    """A loss or gradient is NaN or infinite: `what`, and the `tensor` or the `places` in the batch."""
+
+    def __init__(self, what: str, *, tensor: str = "", places: Sequence[int] = ()) -> None:
+        super().__init__(what)
+        self.what, self.tensor, self.places = what, tensor, tuple(places)
+
+
+def forward_backward(
+    net: nn.Module, loss: LossFunction, batch: tuple[Tensor, Tensor], setting: Setting, *, parts: int
+) -> float:
+    """Accumulate gradients of the batch mean over `parts` micro-batches; return the mean loss.
+
+    Every micro-batch is divided by the samples of the whole batch, so that a shorter one weighs what it should.
+    """
+    total = 0.0
+    place = 0
+    inputs, targets = batch
+    for images, wanted in zip(inputs.chunk(parts), targets.chunk(parts), strict=True):
+        with setting.autocast():
+            output = net(setting.place(images))
+        each = loss(output.float(), wanted.to(setting.device))
+        if not bool(each.detach().isfinite().all()):
+            bad = (~each.detach().isfinite()).nonzero()[:, 0] + place
+            raise NonFinite("loss", places=bad.tolist())
+        value = each.sum() / len(inputs)
+        value.backward()
+        total += value.item()
+        place += len(images)
+    return total
+
+
+def norms(sections: Mapping[str, list[nn.Parameter]]) -> dict[str, float]:
+    """Euclidean norm of the gradient by section; raises NonFinite."""
+    found = {}
+    for name, parameters in sections.items():
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        found[name] = float(torch.stack(torch._foreach_norm(gradients)).norm()) if gradients else 0.0
+        if not found[name] < float("inf"):
+            raise NonFinite("gradient", tensor=name)
+    return found
+
+
+@torch.no_grad()
+def clip(sections: Mapping[str, list[nn.Parameter]], norm: float, limit: float | None) -> bool:
+    """Scale all gradients so that their norm is at most `limit`; whether that was needed."""
+    if limit is None or norm <= limit:
+        return False
+    gradients = [p.grad for parameters in sections.values() for p in parameters if p.grad is not None]
+    torch._foreach_mul_(gradients, limit / norm)
+    return True
+
+
+def record(loss: float, by_section: Mapping[str, float], *, lr: float, clipped: bool, n: int) -> dict[str, Any]:
+    """What the meters read of one step."""
+    norm = sum(value**2 for value in by_section.values()) ** 0.5
+    return {"loss": loss, "norm": norm, "groups": dict(by_section), "lr": lr, "clipped": clipped, "n": n}

@@ -1,0 +1,196 @@
+"""The verbs: what the command line and `import snellen` offer alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from snellen import prepare
+from snellen.case import Case
+from snellen.ending import end
+from snellen.examine import diagnose as examine_run
+from snellen.improve.heal import Healed
+from snellen.improve.heal import heal as improve
+from snellen.improve.lab import Lab
+from snellen.prepare import Plan, Settings
+from snellen.recipe import Recipe
+from snellen.report.page import write as write_report
+from snellen.result import result
+from snellen.run import Run
+from snellen.values import Finding, SnellenError
+
+Watch = Callable[[Mapping[str, Any]], None]
+Sources = str | Path | Sequence[str | Path]
+
+
+def run(
+    sources: Sources,
+    *,
+    out: str | Path | None = None,
+    budget: float | None = None,
+    recipe: str | Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+    epochs: int | None = None,
+    heal: bool = True,
+    resume: bool = False,
+    lang: str = "en",
+    watch: Watch = lambda event: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """The whole path: examine, advise, train, heal, test once, ship, report. Returns what `--json` prints.
+
+    `budget` in seconds (None: no limit); `changes` maps dotted recipe keys to values; `epochs` is the total over stages.
+    Raises SnellenError for input or settings that cannot be used, Interrupted when `stop` said so.
+    """
+    began = time.monotonic()
+    settings = Settings(_paths(sources), budget, recipe and Path(recipe), dict(changes or {}), epochs)
+    case = prepare.open_case(settings, out=out and Path(out), resume=resume)
+    plan = prepare.prepare(case, settings, watch=watch)
+    lab = _lab(case, plan, budget, began, watch, stop)
+    healed = _train(lab, plan.recipe) if not heal else improve_after_training(lab, plan)
+    finished = end(lab, healed, plan.findings, began=began)
+    report = write_report(case, lang=lang)
+    return _store(case, result(case, finished, plan.findings, report, seconds=time.monotonic() - began))
+
+
+def audit(
+    sources: Sources, *, out: str | Path | None = None, lang: str = "en", watch: Watch = lambda event: None
+) -> dict[str, Any]:
+    """Look at the data alone: read, measure, embed, let the catalog rules look, write the report."""
+    began = time.monotonic()
+    settings = Settings(_paths(sources))
+    case = prepare.open_case(settings, out=out and Path(out), resume=False)
+    findings = prepare.look(case, settings, watch=watch)
+    report = write_report(case, lang=lang)
+    return _store(case, result(case, None, findings, report, seconds=time.monotonic() - began))
+
+
+def train(
+    sources: Sources,
+    *,
+    out: str | Path | None = None,
+    budget: float | None = None,
+    recipe: str | Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+    epochs: int | None = None,
+    resume: bool = False,
+    lang: str = "en",
+    watch: Watch = lambda event: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Examine, advise and train once; no remedies, no test split, no export."""
+    began = time.monotonic()
+    settings = Settings(_paths(sources), budget, recipe and Path(recipe), dict(changes or {}), epochs)
+    case = prepare.open_case(settings, out=out and Path(out), resume=resume)
+    plan = prepare.prepare(case, settings, watch=watch)
+    healed = _train(_lab(case, plan, budget, began, watch, stop), plan.recipe)
+    case.write("final", {"run": healed.run.folder.name, "seconds": {"train": healed.run.cost["seconds"]}})
+    report = write_report(case, lang=lang)
+    return _store(case, result(case, healed, plan.findings, report, seconds=time.monotonic() - began))
+
+
+def diagnose(folder: str | Path) -> tuple[Finding, ...]:
+    """Let the run rules look at a run (or at every run of a case) and store what they say."""
+    case = Case(Path(folder))
+    runs = case.runs or (Run.open(Path(folder)),)
+    found: list[Finding] = []
+    for item in runs:
+        findings = examine_run(item)
+        item.write_findings(findings)
+        found.extend(findings)
+    return tuple(found)
+
+
+def heal(
+    folder: str | Path,
+    *,
+    budget: float | None = None,
+    lang: str = "en",
+    watch: Watch = lambda event: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Go on healing a case that was trained: remedies, test, export, report. A case whose test split was opened stays shut."""
+    case = Case(Path(folder))
+    known = case.read("settings")
+    if known is None:
+        raise SnellenError(f"{folder} is not a case; give the folder that snellen train wrote")
+    if (case.read("final") or {}).get("test"):
+        raise SnellenError(
+            f"{folder} has opened its test split already; begin a new case with snellen run or snellen train"
+        )
+    settings = Settings.of(known)
+    return run(
+        settings.sources, out=folder, budget=budget, recipe=settings.recipe, changes=settings.changes,
+        epochs=settings.epochs, resume=True, lang=lang, watch=watch, stop=stop,
+    )  # fmt: skip
+
+
+def ship(folder: str | Path, *, watch: Watch = lambda event: None) -> list[dict[str, Any]]:
+    """Export the final run of a case again and check it; returns the artifacts."""
+    from snellen.ending import export
+
+    case = Case(Path(folder))
+    final = case.read("final")
+    if final is None:
+        raise SnellenError(f"{folder} has no final run yet; use snellen run or snellen train first")
+    watch({"title": "export"})
+    artifacts, latency = export(case, Run.open(case.folder / "runs" / final["run"]))
+    case.write("final", {**final, "artifacts": artifacts, "latency": latency})
+    return artifacts
+
+
+def report(folder: str | Path, *, lang: str = "en", out: str | Path | None = None) -> Path:
+    """Write the report of a case."""
+    if not (Path(folder) / "catalog.parquet").is_file():
+        raise SnellenError(
+            f"{folder} is not a case (there is no catalog.parquet in it); give a folder under snellen-runs"
+        )
+    return write_report(Case(Path(folder)), lang=lang, out=out and Path(out))
+
+
+def demo(
+    *, out: str | Path | None = None, budget: float = 200.0, lang: str = "en", watch: Watch = lambda event: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:  # fmt: skip
+    """`run` on the embedded dataset with faults planted by a seeded script; tells which of them were found."""
+    from snellen.data.planted import FOUND_BY, plant
+    from snellen.result import found_of_planted
+
+    place = Path(out) if out else prepare.fresh_folder("demo")
+    images = place / "images"
+    planted = plant(images)
+    watch({"title": f"embedded data with planted faults in {images}"})
+    # Real faults are 1.3 % of the demo's images: the default limit of 1 % would rightly stop.
+    answer = run(
+        images, out=place / "case", budget=budget, changes={"data.max_bad": 0.03}, lang=lang, watch=watch, stop=stop
+    )
+    return {**answer, "planted": found_of_planted(planted, FOUND_BY, answer["findings"])}
+
+
+def improve_after_training(lab: Lab, plan: Plan) -> Healed:
+    """Train, let the rules look, then try the remedies."""
+    first = _train(lab, plan.recipe)
+    return improve(lab, first.recipe, plan.findings)
+
+
+def _train(lab: Lab, recipe: Recipe) -> Healed:
+    trained = lab.trained(recipe, recipe.seed, title="train")
+    trained.write_findings(examine_run(trained))
+    return Healed(recipe, trained, lab.case.verdicts)
+
+
+def _lab(case: Case, plan: Plan, budget: float | None, began: float, watch: Watch, stop: Callable[[], bool]) -> Lab:
+    # What comes after the healing: test, Grad-CAM, export, latency, report.
+    deadline = None if budget is None else began + budget - prepare.ENDING
+    return Lab(case, plan.catalog, plan.pixels, plan.setting, case.folder / "cache", watch, stop, deadline)
+
+
+def _store(case: Case, answer: dict[str, Any]) -> dict[str, Any]:
+    case.write("result", answer)
+    return answer
+
+
+def _paths(sources: Sources) -> tuple[Path, ...]:
+    return tuple(Path(item) for item in ([sources] if isinstance(sources, str | Path) else sources))
