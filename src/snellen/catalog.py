@@ -136,7 +136,7 @@ class Catalog:
     def counts(self, by: Callable[[Catalog], np.ndarray] | str = "target") -> dict[str, int]:
         """Number of rows by value of a column, largest first."""
         values = self.column(by) if isinstance(by, str) else by(self)
-        names, numbers = np.unique(values.astype(str), return_counts=True) if len(self) else ([], [])
+        names, numbers = np.unique(values.astype(str), return_counts=True)
         order = sorted(zip(names, numbers, strict=True), key=lambda item: (-item[1], item[0]))
         return {str(name): int(number) for name, number in order}
 

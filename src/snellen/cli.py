@@ -159,11 +159,11 @@ def main() -> None:
     app()
 
 
-def _do(verb: str, json: bool, parts: Path | None, recipe: Path | None, **given: Any) -> None:
+def _do(verb: str, json: bool, parts: Path | None, beside: Path | None, **given: Any) -> None:
     from snellen import show
     from snellen.progress import Stopper, Watcher
 
-    with _ready(parts, recipe) as (verbs, console):
+    with _ready(parts, beside) as (verbs, console):
         watcher, stopper = Watcher(console), Stopper(console)
         call: Callable[..., dict[str, Any]] = getattr(verbs, verb)
         if "stop" in given:  # This verb has nothing to save: Ctrl-C simply ends it.

@@ -71,6 +71,8 @@ def _open_test(case: Case, loaded: Loaded, usable: Catalog, pixels: Pixels) -> P
         return None
     if opened is None:
         case.write("test_opened", {"run": name})
+    # A crash may lie between the two: the same run predicts the same.
+    if not (loaded.run.folder / "predictions" / "test.parquet").is_file():
         loaded.run.write_predictions("test", loaded.predict(usable.of("test"), pixels))
     return loaded.run.predictions("test")
 

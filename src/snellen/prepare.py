@@ -25,7 +25,7 @@ from snellen.recipe import Recipe
 from snellen.shelf import TASKS
 from snellen.train.machine import Setting, device
 from snellen.train.measure import measure
-from snellen.train.probe import Costs, probe
+from snellen.train.probe import BUSY, Costs, probe
 from snellen.values import Finding, SnellenError
 
 Watch = Callable[[Mapping[str, Any]], None]
@@ -57,13 +57,14 @@ class Settings:
         recipe = Path(known["recipe"]) if known["recipe"] else None
         return cls(tuple(map(Path, known["sources"])), known["budget"], recipe, known["changes"], known["epochs"])
 
-    def base(self) -> tuple[Recipe, dict[str, Any]]:
-        """The user's recipe and the dotted keys that are the user's own."""
-        file = yaml.safe_load(self.recipe.read_text(encoding="utf-8")) if self.recipe and self.recipe.is_file() else {}
-        recipe = Recipe.load(self.recipe) if self.recipe else Recipe()
-        given = {**_leaves(file), **self.changes}
-        TASKS.file(recipe.change({k: v for k, v in given.items() if k == "task"}).task)
-        return recipe, given
+    def wanted(self) -> tuple[Recipe, dict[str, Any]]:
+        """The user's recipe with the user's changes, and the dotted keys that are the user's own; raises SnellenError
+        for a value or a name that there is not, before anything is read."""
+        recipe = (Recipe.load(self.recipe) if self.recipe else Recipe()).change(self.changes)
+        recipe.resolve()
+        # Read a second time as it stands: a loaded recipe does not tell what was written from what was filled in.
+        file = yaml.safe_load(self.recipe.read_text(encoding="utf-8")) if self.recipe else {}
+        return recipe, {**_leaves(file), **self.changes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +131,7 @@ def _newest(name: str) -> Path:
 
 def look(case: Case, settings: Settings, *, watch: Watch) -> tuple[Finding, ...]:
     """Read and measure the data, store the catalog, and let the catalog rules look."""
-    base, given = settings.base()
-    wanted = base.change(given)
+    wanted, _ = settings.wanted()
     catalog = _read(settings, wanted, watch)
     size = wanted.data.eval_size or max(64, min(160, int(shorter_side(catalog))))
     case.write("settings", settings.plain())
@@ -140,8 +140,7 @@ def look(case: Case, settings: Settings, *, watch: Watch) -> tuple[Finding, ...]
 
 def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
     """Read, measure, audit and advise; on resume the stored recipe is taken, not advised anew."""
-    base, given = settings.base()
-    wanted = base.change(given)
+    wanted, given = settings.wanted()
     catalog = _read(settings, wanted, watch)
     costs = _costs(wanted, watch)
     cost = Cost(
@@ -149,7 +148,7 @@ def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
     )
     stored = case.read("plan")
     if stored is None:
-        size, eval_size = choose_size(catalog, shorter_side(catalog), cost, settings.budget, base=base, given=given)
+        size, eval_size = choose_size(catalog, shorter_side(catalog), cost, settings.budget, base=wanted, given=given)
     else:
         size, eval_size = stored["recipe"]["data"]["size"], stored["recipe"]["data"]["eval_size"]
     case.write("settings", settings.plain())
@@ -157,7 +156,7 @@ def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
     if stored is not None:
         recipe = Recipe.make(stored["recipe"])
     else:
-        recipe = _advised(case, catalog, findings, cost, settings, base, given, (size, eval_size), costs, watch)
+        recipe = _advised(case, catalog, findings, cost, settings, wanted, given, (size, eval_size), costs, watch)
     return Plan(catalog, pixels, _setting(recipe, costs), recipe, findings)
 
 
@@ -171,7 +170,10 @@ def _costs(wanted: Recipe, watch: Watch) -> Costs:
     task = TASKS.pick(wanted.task)()
     name = f"{wanted.model.name}:{wanted.model.weights == 'none'}"
     plain = wanted.change({"model.weights": "none"})
-    return probe(lambda: task.model(plain, ("a", "b")), name=name, cache=cache_folder())
+    costs = probe(lambda: task.model(plain, ("a", "b")), name=name, cache=cache_folder())
+    if costs.busy >= BUSY:
+        watch({"notice": f"other programs use {costs.busy:.0%} of the processor: estimates of time are too high"})
+    return costs
 
 
 def _setting(recipe: Recipe, costs: Costs) -> Setting:
@@ -204,11 +206,11 @@ def _measured(
 
 
 def _advised(
-    case: Case, catalog: Catalog, findings: tuple[Finding, ...], cost: Cost, settings: Settings, base: Recipe,
+    case: Case, catalog: Catalog, findings: tuple[Finding, ...], cost: Cost, settings: Settings, wanted: Recipe,
     given: Mapping[str, Any], sizes: tuple[int, int], costs: Costs, watch: Watch,
 ) -> Recipe:  # fmt: skip
     leaked = tuple(dict.fromkeys(i for finding in findings if finding.rule == "leakage" for i in finding.samples))
-    advice = advise(catalog, cost, settings.budget, base=base, given=given, sizes=sizes, leaked=leaked)
+    advice = advise(catalog, cost, settings.budget, base=wanted, given=given, sizes=sizes, leaked=leaked)
     recipe = advice.recipe
     if settings.epochs is not None:
         recipe = spread(recipe, settings.epochs)

@@ -13,10 +13,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 
 class Watcher:
-    """Called with events: {"title"}, {"done", "total", …}, {"advice", "estimate"}."""
+    """Called with events: {"title"}, {"done", "total", …}, {"notice"}, {"advice", "estimate"}."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -39,6 +40,8 @@ class Watcher:
             self._begin(str(event["title"]))
         if "done" in event and self._task is not None:
             self._bar.update(self._task, completed=event["done"], total=event["total"], note=_note(event))
+        if "notice" in event:
+            self.console.print(f"note: {event['notice']}", markup=False, highlight=False)
         if "advice" in event:
             self.console.print(_advice(event["advice"], event["estimate"]))
 
@@ -71,11 +74,12 @@ def _advice(choices: list[Mapping[str, Any]], estimate: float) -> Table:
     table = Table(
         title=f"Recommended recipe (one training takes about {estimate:.0f} s)", title_justify="left", box=None
     )
-    table.add_column("setting", style="bold", no_wrap=True)
-    table.add_column("value", overflow="fold", max_width=36)
-    table.add_column("why", style="dim", overflow="fold")
+    table.show_header = False
+    table.add_column(overflow="fold")
     for choice in choices:
-        table.add_row(str(choice["key"]), _brief(choice["value"]), f"{choice['reason']} ({choice['source']})")
+        text = Text.assemble((str(choice["key"]), "bold"), f" = {_brief(choice['value'])}  ")
+        text.append(f"{choice['reason']} ({choice['source']})", style="dim")
+        table.add_row(text)
     return table
 
 

@@ -108,7 +108,8 @@ class Remedy:
         if not self.patch:
             raise ValueError(f"remedy {self.name!r} changes nothing")
         for key in self.patch:
-            if any(key == part or key.startswith(part + ".") for part in QUESTION):
+            # A whole section ("data") would carry its part of the question with it.
+            if any(f"{key}.".startswith(f"{part}.") or part.startswith(f"{key}.") for part in QUESTION):
                 raise ValueError(f"remedy {self.name!r} would change {key!r}, which is part of the question")
         object.__setattr__(self, "patch", freeze(self.patch))
 

@@ -45,11 +45,14 @@ def run(
     Raises SnellenError for input or settings that cannot be used, Interrupted when `stop` said so.
     """
     began = time.monotonic()
-    settings = Settings(_paths(sources), budget, recipe and Path(recipe), dict(changes or {}), epochs)
-    case = prepare.open_case(settings, out=out and Path(out), resume=resume)
+    settings = Settings(_paths(sources), budget, _path(recipe), dict(changes or {}), epochs)
+    case = prepare.open_case(settings, out=_path(out), resume=resume)
+    if resume and (final := case.read("final")) and "gates" in final:
+        report = write_report(case, lang=lang)
+        return _store(case, result(case, _chosen(case), case.audit, report, seconds=final["seconds"]["total"]))
     plan = prepare.prepare(case, settings, watch=watch)
     lab = _lab(case, plan, budget, began, watch, stop)
-    healed = _train(lab, plan.recipe) if not heal else improve_after_training(lab, plan)
+    healed = _chosen(case) or (improve_after_training(lab, plan) if heal else _train(lab, plan.recipe))
     finished = end(lab, healed, plan.findings, began=began)
     report = write_report(case, lang=lang)
     return _store(case, result(case, finished, plan.findings, report, seconds=time.monotonic() - began))
@@ -61,7 +64,7 @@ def audit(
     """Look at the data alone: read, measure, embed, let the catalog rules look, write the report."""
     began = time.monotonic()
     settings = Settings(_paths(sources))
-    case = prepare.open_case(settings, out=out and Path(out), resume=False)
+    case = prepare.open_case(settings, out=_path(out), resume=False)
     findings = prepare.look(case, settings, watch=watch)
     report = write_report(case, lang=lang)
     return _store(case, result(case, None, findings, report, seconds=time.monotonic() - began))
@@ -82,8 +85,8 @@ def train(
 ) -> dict[str, Any]:
     """Examine, advise and train once; no remedies, no test split, no export."""
     began = time.monotonic()
-    settings = Settings(_paths(sources), budget, recipe and Path(recipe), dict(changes or {}), epochs)
-    case = prepare.open_case(settings, out=out and Path(out), resume=resume)
+    settings = Settings(_paths(sources), budget, _path(recipe), dict(changes or {}), epochs)
+    case = prepare.open_case(settings, out=_path(out), resume=resume)
     plan = prepare.prepare(case, settings, watch=watch)
     healed = _train(_lab(case, plan, budget, began, watch, stop), plan.recipe)
     case.write("final", {"run": healed.run.folder.name, "seconds": {"train": healed.run.cost["seconds"]}})
@@ -147,7 +150,7 @@ def report(folder: str | Path, *, lang: str = "en", out: str | Path | None = Non
         raise SnellenError(
             f"{folder} is not a case (there is no catalog.parquet in it); give a folder under snellen-runs"
         )
-    return write_report(Case(Path(folder)), lang=lang, out=out and Path(out))
+    return write_report(Case(Path(folder)), lang=lang, out=_path(out))
 
 
 def demo(
@@ -175,6 +178,16 @@ def improve_after_training(lab: Lab, plan: Plan) -> Healed:
     return improve(lab, first.recipe, plan.findings)
 
 
+def _chosen(case: Case) -> Healed | None:
+    """The run of a finished case, or the one that the test split was opened for: from then on nothing is chosen any more."""
+    final = case.read("final") or {}
+    known = final if "gates" in final else case.read("test_opened")
+    if known is None:
+        return None
+    chosen = Run.open(case.folder / "runs" / known["run"])
+    return Healed(chosen.recipe, chosen, case.verdicts)
+
+
 def _train(lab: Lab, recipe: Recipe) -> Healed:
     trained = lab.trained(recipe, recipe.seed, title="train")
     trained.write_findings(examine_run(trained))
@@ -190,6 +203,10 @@ def _lab(case: Case, plan: Plan, budget: float | None, began: float, watch: Watc
 def _store(case: Case, answer: dict[str, Any]) -> dict[str, Any]:
     case.write("result", answer)
     return answer
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def _paths(sources: Sources) -> tuple[Path, ...]:

@@ -229,6 +229,7 @@ def _plan(case: Case) -> None:
             "SPEC D8",
         ),
         ("stages", ["head 8", "last 5", "all 9"], "Epochs are scaled to the budget of 10 min.", "SPEC M3"),
+        ("data.drop", [f"s{i}" for i in range(20)], "They also lie in validation or test.", "SPEC D4"),
         ("data.size", 128, "The shorter side of half of the images is below 300 px.", "measured"),
     ]
     names = ("key", "value", "reason", "source")

@@ -45,18 +45,22 @@ def heal(lab: Lab, recipe: Recipe, audit: Iterable[Finding]) -> Healed:
     wanted = _screened(lab, recipe, wanted, seconds)
     planned, seeds = _affordable(lab, recipe, len(wanted), seconds)
     budget = Budget(recipe.improve.alpha, max(1, planned * (seeds - 1)))
-    for prescription in wanted[: max(planned, 1)]:
+    used = 0
+    for prescription in wanted:
         remedy = _again(prescription, recipe, run)
         if remedy is None:
             continue
+        # A remedy that was rejected before its last look leaves its looks to those behind it.
+        if not planned or used + seeds - 1 > budget.looks:
+            enter(lab, _untried(remedy, recipe, f"the {planned * (seeds - 1)} looks that time and recipe allow were taken"))
+            continue
         verdict = verify(lab, recipe, remedy, budget, seconds=seconds, seeds=seeds)
+        used += verdict.looks
         enter(lab, verdict)
         if verdict.decision == "adopt":
             recipe = recipe.change(remedy.patch)
             run = lab.trained(recipe, recipe.seed)
             run.write_findings(diagnose(run))
-    for prescription in wanted[max(planned, 1) :]:
-        enter(lab, _untried(prescription.remedy, recipe, "the budget did not reach it"))
     return Healed(recipe, run, lab.case.verdicts)
 
 

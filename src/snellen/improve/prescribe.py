@@ -22,8 +22,17 @@ class Prescription:
     screens: bool
 
 
+# A finding this many times beyond its limit promises more than one that has just crossed it.
+FAR = 1.5
+
+
+def _far(finding: Finding) -> bool:
+    return float(finding.evidence.get("excess", 1.0)) >= FAR
+
+
 def prescribe(findings: Iterable[Finding], recipe: Recipe) -> tuple[Prescription, ...]:
-    """Remedies in order: broken trainings first, then by severity, then data, structure, training (SPEC S6).
+    """Remedies in order: broken trainings first, then by severity, then what lies far beyond its limit, and among equals
+    data, structure, training (SPEC S6).
 
     A patch that several findings ask for is listed once, for the first of them.
     """
@@ -33,7 +42,7 @@ def prescribe(findings: Iterable[Finding], recipe: Recipe) -> tuple[Prescription
             module = REMEDIES.module(name)
             remedy = getattr(module, name)(finding, recipe) if finding.rule in module.CURES else None
             if remedy is not None:
-                rank = (finding.rule not in BROKEN, -SEVERITIES.index(finding.severity), module.ORDER)
+                rank = (finding.rule not in BROKEN, -SEVERITIES.index(finding.severity), not _far(finding), module.ORDER)
                 found.append((rank, Prescription(remedy, finding, module.SCREENS)))
     kept: dict[str, Prescription] = {}
     for _, prescription in sorted(found, key=lambda item: item[0]):

@@ -48,9 +48,14 @@ def _gap(records: Records, words: Words) -> tuple[list[Figure], list[Figure]]:
         "y1": high,
         "line": {"color": shade, "width": 3},
     }
-    text = {"x": last["epoch"], "y": (low + high) / 2, "xanchor": "right", "xshift": -8, "showarrow": False}
-    say = words("curve.gap", {"gap": high - low})
-    return [line], [{**text, "text": say, "font": {"color": shade, "size": 13}, "bgcolor": colour("card", 0.85)}]
+    top = max(value for value in (number(r.get(key)) for r in records for key in ("train", "val")) if value is not None)
+    text: Figure = {"x": last["epoch"], "xanchor": "right", "showarrow": False}
+    if abs(high - low) > 0.15 * top:
+        text |= {"y": (low + high) / 2, "xshift": -8, "bgcolor": colour("paper", 0.85)}
+    else:
+        # No room between the lines: above them.
+        text |= {"y": max(low, high), "yanchor": "bottom", "yshift": 6}
+    return [line], [{**text, "text": words("curve.gap", {"gap": high - low}), "font": {"color": shade, "size": 13}}]
 
 
 def accuracies(records: Records, words: Words) -> Figure:
@@ -73,7 +78,7 @@ def rates(records: Records, words: Words) -> Figure:
 
 def gradients(records: Records, words: Words) -> Figure:
     """Mean gradient norm per group with a band of one standard deviation, on a logarithmic axis."""
-    groups = list(dict.fromkeys(name for record in records for name in record.get("groups") or {}))
+    groups = sorted({name for record in records for name in record.get("groups") or {}}, key=_depth)
     data = []
     for place, name in enumerate(groups):
         shade = 1 - 0.6 * place / max(len(groups) - 1, 1)
@@ -81,6 +86,13 @@ def gradients(records: Records, words: Words) -> Figure:
     total = _band(records, words("curve.total"), lambda r: r.get("total"), colour("ink"))
     y = _log(words("axis.gradient"), [value for line in (*data, *total)[1::2] for value in line["y"]])
     return figure([*data, *total], height=360, x=_epochs(records, words), y=y, extra=_stages(records))
+
+
+def _depth(group: str) -> tuple[int, int, str]:
+    """From the head down: head, the stages from the last to the first, what has another name, stem."""
+    kind, digits = group.rstrip("0123456789"), group[len(group.rstrip("0123456789")) :]
+    rank = {"head": 0, "stage": 1, "stem": 3}.get(kind, 2)
+    return rank, -int(digits or 0), group
 
 
 def _band(records: Records, name: str, pick: Any, shade: Figure) -> list[Figure]:

@@ -123,7 +123,8 @@ def _sources(material: Material) -> list[dict[str, Any]]:
         return []
     counts = {name: amount for name, amount in material.catalog.usable().counts("source").items() if name}
     total = sum(counts.values())
-    return [{"name": name, "n": amount, "share": amount / total * 100} for name, amount in counts.items()]
+    rows = [{"name": name, "n": amount, "share": amount / total * 100} for name, amount in counts.items()]
+    return rows if len(rows) > 1 else []
 
 
 def inert_json(value: Figure | dict[str, Figure]) -> str:

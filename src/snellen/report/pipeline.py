@@ -146,7 +146,10 @@ def _network(recipe: Recipe, words: Words) -> tuple[str, list[str]]:
 
 
 def _stage(recipe: Recipe, stage: Stage, words: Words) -> list[str]:
-    first = words("pipeline.epochs", {"n": stage.epochs, "part": words.label("unfreeze", stage.unfreeze)})
+    first = words(
+        "pipeline.epochs1" if stage.epochs == 1 else "pipeline.epochs",
+        {"n": stage.epochs, "part": words.label("unfreeze", stage.unfreeze)},
+    )
     rate = f"lr {recipe.optim.lr * stage.lr_scale:.2g} · {visible(stage.schedule.name).replace('_', ' ')}"
     return [
         first,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from snellen.report.material import Material
-from snellen.report.tables import View, shown
+from snellen.report.tables import View, setting
 from snellen.report.words import Words, number
 from snellen.values import Verdict
 
@@ -35,7 +35,7 @@ def _verdict(verdict: Verdict, remedy: Mapping[str, Any], material: Material, wo
         "safety": words.label("safety", remedy["safety"]) if remedy.get("safety") else "",
         "why": _why(remedy, words),
         "source": remedy.get("source", ""),
-        "diff": diff(remedy, material.tree_of(verdict.baseline)),
+        "diff": diff(remedy, material.tree_of(verdict.baseline), words),
         "metric": words.label("metrics", verdict.metric),
         "effect": words.effect(verdict.metric, verdict.effect),
         "low": words.effect(verdict.metric, verdict.low),
@@ -68,24 +68,26 @@ def _kind(verdict: Verdict) -> str:
     return "tradeoff" if verdict.low is not None and verdict.low > 0 else "small"
 
 
-def diff(remedy: Mapping[str, Any], before: Mapping[str, Any]) -> list[View]:
+def diff(remedy: Mapping[str, Any], before: Mapping[str, Any], words: Words) -> list[View]:
     """The patch's keys with old and new value; the old one is "" where the recipe before is not known."""
     known = remedy.get("diff") or {}
-    return [
-        {"key": key, "old": shown(known[key][0]) if key in known else _old(key, before), "new": shown(new)}
-        for key, new in (remedy.get("patch") or {}).items()
-    ]
+    rows = []
+    for key, new in (remedy.get("patch") or {}).items():
+        old = known[key][0] if key in known else _at(before, key)
+        there = key in known or bool(before)
+        rows.append({"key": key, "old": setting(key, old, words) if there else "", "new": setting(key, new, words)})
+    return rows
 
 
-def _old(key: str, before: Mapping[str, Any]) -> str:
-    node: Any = before
-    for step in key.split(".") if before else ():
+def _at(tree: Mapping[str, Any], dotted: str) -> Any:
+    """The value at a dotted key, list entries by position or name; None where there is none."""
+    node: Any = tree
+    for step in dotted.split("."):
         if isinstance(node, list):
-            node = {str(i): item for i, item in enumerate(node)} | {
-                item.get("name"): item for item in node if isinstance(item, dict)
-            }
+            named = {str(item["name"]): item for item in node if isinstance(item, Mapping) and "name" in item}
+            node = {str(place): item for place, item in enumerate(node)} | named
         node = node.get(step) if isinstance(node, Mapping) else None
-    return shown(node) if before else ""
+    return node
 
 
 def untried(material: Material, words: Words) -> list[View]:
@@ -96,7 +98,7 @@ def untried(material: Material, words: Words) -> list[View]:
         {
             "remedy": words.label("remedies", _asked(item)[0]),
             "finding": words.label("rules", _asked(item)[1]),
-            "diff": diff(item, {}),
+            "diff": diff(item, material.recipe.plain() if material.recipe else {}, words),
             "why": _why(item, words),
             "source": item.get("source", ""),
         }

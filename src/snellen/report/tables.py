@@ -28,7 +28,7 @@ def choices(material: Material, words: Words) -> list[View]:
     rows = [
         {
             "key": choice["key"],
-            "value": shown(choice.get("value")),
+            "value": setting(choice["key"], choice.get("value"), words),
             "reason": (choice.get("reason_zh") if words.lang.startswith("zh") else None) or choice.get("reason", ""),
             "source": choice.get("source", ""),
             "given": choice["key"] in given,
@@ -54,6 +54,13 @@ def costs(material: Material, words: Words) -> list[View]:
     if each is not None:
         rows.append({"name": words("costs.image", {"size": side}), "value": _milliseconds(each * 1000)})
     return rows
+
+
+def setting(key: str, value: Any, words: Words) -> str:
+    """The value of one recipe key as short text: left-out samples by their number."""
+    if key == "data.drop" and isinstance(value, list | tuple):
+        return words("recipe.samples", {"n": len(value)})
+    return shown(value)
 
 
 def shown(value: Any) -> str:

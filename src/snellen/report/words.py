@@ -106,7 +106,7 @@ class Words:
 
 
 class _Loose(string.Formatter):
-    """`str.format` in which a value that a format does not fit is shown as it is: a list joined, None as a dash."""
+    """`str.format` in which a value that a format does not fit is shown as it is: a list joined, None and NaN as a dash."""
 
     def __init__(self, comma: str) -> None:
         self.comma = comma
@@ -116,7 +116,7 @@ class _Loose(string.Formatter):
             return self.comma.join(self.format_field(item, format_spec) for item in value)
         if isinstance(value, dict):
             return self.comma.join(f"{key} {self.format_field(item, format_spec)}" for key, item in value.items())
-        if value is None:
+        if value is None or value != value:
             return "–"
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
         return format(value, format_spec) if numeric else str(value)

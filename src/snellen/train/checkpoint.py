@@ -1,4 +1,4 @@
-"""Checkpoints: everything that the next step depends on, in `last`, and the weights that are kept, in `best`."""
+"""Checkpoints: everything that the next step depends on, in `last`, and at the end the weights that are kept, in `best`."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class State:
     records: list[dict[str, Any]] = field(default_factory=list)
     # Kept outside `about`: the tensors of the best weights, and when a checkpoint was last written.
     best: dict[str, Tensor] = field(default_factory=dict)
-    best_saved: bool = False
     saved_at: float = field(default_factory=time.monotonic)
 
     def about(self) -> dict[str, Any]:
         """The numbers, as the checkpoint's header holds them."""
         names = (item.name for item in fields(self))
-        return {name: getattr(self, name) for name in names if name not in ("best", "best_saved", "saved_at")}
+        return {name: getattr(self, name) for name in names if name not in ("best", "saved_at")}
 
 
 def save(run: Run, state: State, model: nn.Module, average: Average, optimizer: torch.optim.Optimizer) -> None:
-    """Write `best` (where it changed) and then `last`: a crash in between leaves a pair that still fits."""
-    save_best(run, state)
+    """Write `last`. The best weights are in it too: of two files a crash could leave a pair that does not fit, and the
+    next stage starts from the best."""
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
+    tensors |= {f"best.{key}": value for key, value in state.best.items()}
     tensors |= {f"average.{key}": value for key, value in average.state().items()}
     packed = optimizer.state_dict()
     for index, values in packed["state"].items():
@@ -55,19 +55,16 @@ def save(run: Run, state: State, model: nn.Module, average: Average, optimizer: 
 
 
 def save_best(run: Run, state: State) -> None:
-    """Write the best weights where they are not on disk yet."""
-    if not state.best_saved:
-        store.write_tensors(run.checkpoint("best"), state.best, {"score": state.score, "epochs": state.epochs})
-        state.best_saved = True
+    """Write the weights that are kept, when training has ended."""
+    store.write_tensors(run.checkpoint("best"), state.best, {"score": state.score, "epochs": state.epochs})
 
 
 def load(run: Run) -> tuple[State, dict[str, Tensor]]:
-    """The state and tensors of `last`, with `best` beside; a fresh state and nothing where there is no checkpoint."""
+    """The state and tensors of `last`; a fresh state and nothing where there is no checkpoint."""
     if not run.checkpoint("last").is_file():
         return State(), {}
     tensors, about = store.read_tensors(run.checkpoint("last"))
-    best, _ = store.read_tensors(run.checkpoint("best"))
-    return State(**about, best=best, best_saved=True), tensors
+    return State(**about, best=_under(tensors, "best.")), tensors
 
 
 def restore(

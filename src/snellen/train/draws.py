@@ -23,7 +23,7 @@ def keys(ids: Sequence[str]) -> np.ndarray:
 def _mix(value: np.ndarray) -> np.ndarray:
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+    return np.asarray(value ^ (value >> np.uint64(31)))
 
 
 def uniforms(seed: int, epoch: int, sample_keys: np.ndarray, count: int) -> np.ndarray:

@@ -58,7 +58,7 @@ def enter(job: Job, number: int) -> Entered:
     average = Average(job.model, job.recipe.train.ema)
     multiplier = _multiplier(job, stage)
     if stage.unfreeze == "head":
-        head = Head(job.model)
+        head = Head(job.model, dropout=job.recipe.model.dropout)
         source = FeatureSource(view_features(job))
         return Entered(stage, number, head, sections, source, optimizer, average, multiplier, _feature_rows(job, head))
     pixels = PixelSource(job.training, job.augmenter, job.recipe.seed)

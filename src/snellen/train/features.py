@@ -18,12 +18,13 @@ from snellen.train.machine import Setting
 
 
 class Head(nn.Module):
-    """The classifier of a timm model on its pre-classifier features, with the model's dropout in front."""
+    """The classifier of a timm model on its pre-classifier features, with dropout in front as in the model."""
 
-    def __init__(self, model: nn.Module) -> None:
+    # The rate is told: where a model keeps its own differs from family to family.
+    def __init__(self, model: nn.Module, *, dropout: float) -> None:
         super().__init__()
         self.classifier: nn.Module = model.get_classifier()  # type: ignore[operator]
-        self.dropout = nn.Dropout(float(getattr(model, "drop_rate", 0.0)))
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, features: Tensor) -> Tensor:
         """[n, d] -> logits [n, k]."""

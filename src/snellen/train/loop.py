@@ -23,6 +23,7 @@ from snellen.train.machine import Setting
 from snellen.train.mix import mix
 from snellen.train.observe import keep_if_best, observe, predict
 from snellen.train.step import NonFinite, clip, forward_backward, norms, record
+from snellen.values import SnellenError
 
 Watch = Callable[[Mapping[str, Any]], None]
 
@@ -60,8 +61,7 @@ def train(
     stopped = ""
 
     if state.score is None:
-        first = enter(job, 0)
-        keep_if_best(job, state, first.rows(job.validation))
+        _first_look(job, state)
     try:
         for number in range(state.stage, len(job.recipe.stages)):
             # A stage starts from the weights that were kept, with a fresh average and fresh moments.
@@ -87,9 +87,21 @@ def train(
     except NonFinite as trouble:
         stopped = "nonfinite"
         where = {"stage": now.stage.name, "epoch": state.epochs + 1, "step": state.steps}
-        ids = [job.training.ids[chosen[place]] for place in trouble.places]
+        known = job.validation.ids if trouble.what == "metric" else [job.training.ids[place] for place in chosen]
+        ids = [known[place] for place in trouble.places]
         job.run.record("nonfinite", {**where, "what": trouble.what, "tensor": trouble.tensor, "samples": ids})
     return _finish(job, state, stopped)
+
+
+def _first_look(job: Job, state: State) -> None:
+    """Keep the weights that training begins with, so that there is always something to go back to."""
+    try:
+        keep_if_best(job, state, enter(job, 0).rows(job.validation))
+    except NonFinite:
+        raise SnellenError(
+            f"the model {job.recipe.model.name} predicts numbers that are not finite before it is trained: its weights "
+            f"(model.weights = {job.recipe.model.weights}) are damaged; use others"
+        ) from None
 
 
 def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -> dict[str, Any]:
@@ -131,7 +143,6 @@ def _finish(job: Job, state: State, stopped: str) -> Run:
     job.run.write_predictions("val", predict(job, job.validation))
     job.run.write_predictions("train", predict(job, job.subset))
     checkpoint.save_best(job.run, state)
-    job.run.checkpoint("last").unlink(missing_ok=True)
     job.run.finish(
         {
             "seconds": state.seconds,
@@ -141,4 +152,6 @@ def _finish(job: Job, state: State, stopped: str) -> Run:
             "stopped": stopped,
         }
     )
+    # Only now: without DONE, `last` is what a crash is resumed from.
+    job.run.checkpoint("last").unlink(missing_ok=True)
     return job.run

@@ -17,6 +17,7 @@ from snellen.train.average import Average
 from snellen.train.checkpoint import State
 from snellen.train.job import Job
 from snellen.train.source import Samples
+from snellen.train.step import NonFinite
 
 Rows = Callable[[Samples], Predictions]
 
@@ -68,14 +69,14 @@ def observe(job: Job, state: State, average: Average, rows: Rows, stage: str) ->
 def keep_if_best(job: Job, state: State, validation: Predictions) -> None:
     """Keep the present weights where the recipe's metric is higher than before, or equal with a lower loss.
 
-    Rows that are not finite are never kept.
+    Raises NonFinite for rows that are not finite: they can never be the best.
     """
     own = validation.probabilities[np.arange(len(validation.targets)), validation.targets]
-    if not np.isfinite(validation.probabilities).all():
-        return
+    bad = ~np.isfinite(validation.probabilities).all(axis=1)
+    if bad.any():
+        raise NonFinite("metric", places=np.flatnonzero(bad).tolist())
     score = job.task.score(validation, job.recipe.metric)
     loss = float(-np.log(np.maximum(own, 1e-12)).mean())
     if state.score is None or state.loss is None or (score, -loss) > (state.score, -state.loss):
         state.score, state.loss = score, loss
         state.best = {key: value.detach().cpu().clone() for key, value in job.model.state_dict().items()}
-        state.best_saved = False

@@ -14,7 +14,8 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 class NonFinite(Exception):
-    """A loss or gradient is NaN or infinite: `what`, and the `tensor` or the `places` in the batch."""
+    """A loss, gradient or metric is NaN or infinite: `what`, and the `tensor` or the `places` in the batch (of a metric: in
+    validation)."""
 
     def __init__(self, what: str, *, tensor: str = "", places: Sequence[int] = ()) -> None:
         super().__init__(what)
@@ -39,7 +40,7 @@ def forward_backward(
             bad = (~each.detach().isfinite()).nonzero()[:, 0] + place
             raise NonFinite("loss", places=bad.tolist())
         value = each.sum() / len(inputs)
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         total += value.item()
         place += len(images)
     return total

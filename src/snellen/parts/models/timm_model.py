@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -32,7 +33,11 @@ def timm_model(
     if not timm.is_model(name):
         near = timm.list_models(f"*{name[:6]}*")[:5]
         raise ValueError(f"timm has no model {name!r}" + (f"; near names: {', '.join(near)}" if near else ""))
-    settings = {"num_classes": classes, "drop_rate": dropout, **({"drop_path_rate": drop_path} if drop_path else {})}
+    settings: dict[str, Any] = {
+        "num_classes": classes,
+        "drop_rate": dropout,
+        **({"drop_path_rate": drop_path} if drop_path else {}),
+    }
     if weights == "none":
         return timm.create_model(name, pretrained=False, **settings)
     file = _package_file(name) if weights == "auto" else Path(weights)
@@ -57,7 +62,7 @@ def _package_file(name: str) -> Path | None:
     return next(iter(sorted(folder.glob("*.pth"))), None)
 
 
-def _from_hub(name: str, settings: dict[str, object]) -> nn.Module:
+def _from_hub(name: str, settings: dict[str, Any]) -> nn.Module:
     try:
         return timm.create_model(name, pretrained=True, **settings)
     except (OSError, RuntimeError) as error:
@@ -74,7 +79,8 @@ def _read(file: Path) -> dict[str, torch.Tensor]:
         from safetensors.torch import load_file
 
         return load_file(file)
-    return torch.load(file, map_location="cpu", weights_only=True)
+    state: dict[str, torch.Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+    return state
 
 
 def _fill(model: nn.Module, given: dict[str, torch.Tensor], file: Path) -> None:
@@ -85,7 +91,7 @@ def _fill(model: nn.Module, given: dict[str, torch.Tensor], file: Path) -> None:
         if len(given) != len(own):
             raise NoWeights(f"{file} has {len(given)} tensors, the model {len(own)}; they cannot be matched")
         given = dict(zip(own, given.values(), strict=True))
-    head = {id(parameter) for parameter in model.get_classifier().parameters()}
+    head = {id(parameter) for parameter in model.get_classifier().parameters()}  # type: ignore[operator]
     named = dict(model.named_parameters())
     for key, value in own.items():
         if value.shape == given[key].shape:

@@ -50,8 +50,17 @@
     const list = here && here.closest("ol");
     if (list && list.scrollWidth > list.clientWidth) list.scrollTo({ left: here.offsetLeft - list.clientWidth / 2 });
   };
-  const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting) mark(entry.target.id);
-  }, { rootMargin: "-15% 0px -75% 0px" });
-  document.querySelectorAll("main section").forEach((section) => seen.observe(section));
+  const sections = [...document.querySelectorAll("main section")];
+  const look = () => {
+    const end = innerHeight + scrollY >= document.documentElement.scrollHeight - 4;
+    const read = sections.filter((section) => section.getBoundingClientRect().top < innerHeight * 0.3);
+    mark((end ? sections.at(-1) : read.at(-1) ?? sections[0]).id);
+  };
+  let waiting = false;
+  addEventListener("scroll", () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; look(); });
+  }, { passive: true });
+  look();
 })();

@@ -32,13 +32,15 @@ def label_noise(catalog: Catalog, *, least: float = 0.02, doubt: float = 0.3) ->
         return []
     worst = suspects[np.argsort(quality[suspects], kind="stable")]
     ids, targets = catalog.ids, catalog.column("target").astype(str)
-    (given, other), number = Counter(zip(targets[worst], suggested[worst], strict=True)).most_common(1)[0]
+    (given, other), number = Counter(zip(targets[worst].tolist(), suggested[worst].tolist(), strict=True)).most_common(
+        1
+    )[0]
     message = (
         f"{len(worst)} of {judged} training labels ({len(worst) / judged:.1%}) are contradicted by cross-validated models; "
         f"most often {given!r} that looks like {other!r} ({number} times)."
     )
     evidence = {
-        "suspects": len(worst), "judged": judged, "share": len(worst) / judged, "given": str(given), "suggested": str(other),
+        "suspects": len(worst), "judged": judged, "share": len(worst) / judged, "excess": len(worst) / judged / least, "given": str(given), "suggested": str(other),
         "times": number,
     }  # fmt: skip
     return [

@@ -41,6 +41,7 @@ def tiny_classes(catalog: Catalog, *, few: int = 20, least: int = 5) -> list[Fin
         "few": few,
         "least": least,
         "smallest": smallest,
+        "excess": few / smallest,
         "counts": tiny,
     }
     severity: Severity = "block" if smallest < least else "warn"

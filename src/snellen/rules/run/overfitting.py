@@ -58,6 +58,7 @@ def overfitting(
         "val": val,
         "lowest_val": lowest,
         "limit": gap,
+        "excess": seen / gap,
         "severe_limit": severe,
         "grade": grade,
         "severe": grade == "severe",

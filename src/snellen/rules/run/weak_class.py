@@ -71,6 +71,7 @@ def _finding(run: Run, name: str, record: Mapping[str, Any], p: float, below: fl
         "n": n,
         "below": mean - recall,
         "limit": below,
+        "excess": (mean - recall) / below,
         "p": p,
         "train_count": train.get(name, 0),
         "train_median": float(np.median(others)) if others else 0.0,

@@ -1,0 +1,342 @@
+"""The loop of remedies with trainings that are only pretended: what is adopted, kept, counted and left untried."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snellen import testing
+from snellen.case import Case
+from snellen.improve import heal as module
+from snellen.improve.heal import Healed, enter, heal
+from snellen.improve.lab import Lab
+from snellen.improve.prescribe import prescribe
+from snellen.recipe import Recipe
+from snellen.run import Predictions, Run
+from snellen.shelf import REMEDIES, using
+from snellen.train.machine import Setting
+from snellen.values import Finding, Remedy, SnellenError, Verdict
+
+RULE = '''
+"""Says what it is told to say."""
+from snellen.values import Finding
+
+
+def fault(run):
+    return []
+'''
+# Each sets the weight decay to a value of its own, by which the pretended training knows it.
+REMEDY = '''
+"""A remedy of the test."""
+from snellen.values import Remedy
+
+CURES = ("fault",)
+SOURCE = "a test"
+SAFETY = "safe"
+ORDER = {order}
+SCREENS = False
+
+
+def {name}(finding, recipe):
+    patch = {{"optim.settings": {{**recipe.optim.settings, "{setting}": {value}}}}}
+    return Remedy(name="{name}", finding="fault", patch=patch, reason="r", source=SOURCE)
+'''
+MADE = {"good": ("beta1", 0.7), "harmful": ("beta2", 0.7), "useless": ("eps", 1e-6)}
+GAINS = {"good": 1.2, "harmful": -1.2, "useless": 0.0}
+SECONDS = 10.0
+FINDING = Finding(rule="fault", severity="warn", message="1 fault")
+
+
+@pytest.fixture
+def remedies(tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """remedies("good", "useless"): put these on the shelf, to be tried in this order."""
+    folder = tmp_path / "parts"
+    (folder / "rules" / "run").mkdir(parents=True)
+    (folder / "remedies").mkdir()
+    (folder / "rules" / "run" / "fault.py").write_text(RULE)
+
+    def put(*names: str) -> None:
+        for order, name in enumerate(names):
+            setting, value = MADE[name]
+            text = REMEDY.format(name=name, order=order, setting=setting, value=value)
+            (folder / "remedies" / f"{name}.py").write_text(text)
+
+    with using(folder):
+        yield put
+
+
+class Pretended:
+    """A lab whose trainings take no time: what a recipe predicts follows from the remedies that are in it."""
+
+    def __init__(self, folder: Path, record: Callable[..., list[Predictions]], findings: tuple[Finding, ...]) -> None:
+        self.case = Case(folder)
+        self.record, self.findings = record, findings
+        self.trained_runs: list[str] = []
+        self.gains = dict(GAINS)
+
+    def gain(self, recipe: Recipe) -> float:
+        settings = recipe.optim.settings
+        return sum(self.gains[name] for name, (key, value) in MADE.items() if settings.get(key) == value)
+
+    def trained(self, lab: Lab, recipe: Recipe, seed: int, *, title: str = "", folder: str = "") -> Run:
+        run = lab.case.run(recipe.id, seed)
+        if run.done:
+            return run
+        self.trained_runs.append(run.folder.name)
+        (rows,) = self.record(1, 300, gain=self.gain(recipe), start=seed)
+        rows_of = {"targets": rows.targets, "probabilities": rows.probabilities, "classes": rows.classes}
+        optim = recipe.plain()["optim"]
+        case = {"recipe": {"optim": optim, "seed": seed}, "predictions": {"val": rows_of}, "cost": {"seconds": SECONDS}}
+        run = testing.recorded({**case, "signals": [{"meter": "loss", "train": 0.5, "val": 0.6}]}, run.folder)
+        run.write_findings(self.findings)
+        return run
+
+    def lab(self, deadline: float | None = None) -> Lab:
+        nothing: Any = None
+        watch, stop = (lambda event: None), (lambda: False)
+        return Lab(self.case, nothing, nothing, Setting(), self.case.folder, watch, stop, deadline)
+
+
+@pytest.fixture
+def pretended(tmp_path: Path, recorded: Callable[..., list[Predictions]], monkeypatch: pytest.MonkeyPatch) -> Pretended:
+    made = Pretended(tmp_path / "case", recorded, (FINDING,))
+
+    def trained(lab: Lab, recipe: Recipe, seed: int, *, title: str = "", folder: str = "") -> Run:
+        return made.trained(lab, recipe, seed, title=title, folder=folder)
+
+    def validation(lab: Lab, recipe: Recipe, seed: int, *, title: str = "", folder: str = "") -> Predictions:
+        return made.trained(lab, recipe, seed).predictions("val")
+
+    monkeypatch.setattr(Lab, "trained", trained)
+    monkeypatch.setattr(Lab, "validation", validation)
+    # The rules look at what is pretended too: the fault stays until the test says otherwise.
+    monkeypatch.setattr(module, "diagnose", lambda run: made.findings)
+    return made
+
+
+RECIPE = Recipe().change({"improve.seeds": 3, "improve.remedies": 3})
+
+
+def by_name(healed: Healed) -> dict[str, Verdict]:
+    assert len({verdict.remedy for verdict in healed.verdicts}) == len(healed.verdicts)
+    return {verdict.remedy: verdict for verdict in healed.verdicts}
+
+
+def test_a_good_remedy_is_adopted(pretended: Pretended, remedies) -> None:
+    remedies("good")
+    healed = heal(pretended.lab(), RECIPE, ())
+    verdict = by_name(healed)["good"]
+    assert verdict.decision == "adopt"
+    assert verdict.low is not None
+    assert verdict.low > 0
+    assert healed.recipe.optim.settings["beta1"] == 0.7
+    assert healed.run.folder.name == f"{healed.recipe.id}-s0"
+    assert (verdict.baseline, verdict.candidate) == (RECIPE.id, healed.recipe.id)
+    assert healed.verdicts == pretended.case.verdicts
+    assert list(RECIPE.diff(healed.recipe)) == ["optim.settings.beta1"]
+
+
+@pytest.mark.parametrize("name", ["harmful", "useless"])
+def test_what_does_not_help_changes_nothing(name: str, pretended: Pretended, remedies) -> None:
+    remedies(name)
+    healed = heal(pretended.lab(), RECIPE, ())
+    assert by_name(healed)[name].decision != "adopt"
+    assert healed.recipe == RECIPE
+    assert healed.run.folder.name == f"{RECIPE.id}-s0"
+
+
+def test_harm_is_seen_with_the_first_seed(pretended: Pretended, remedies) -> None:
+    remedies("harmful")
+    verdict = by_name(heal(pretended.lab(), RECIPE, ()))["harmful"]
+    assert (verdict.decision, verdict.seeds, verdict.looks) == ("reject", 1, 0)
+    assert len(pretended.trained_runs) == 2
+
+
+def test_looks_that_a_remedy_did_not_need_go_to_the_next(pretended: Pretended, remedies) -> None:
+    """A remedy that is clearly worse with one seed has cost no look."""
+    remedies("harmful", "good")
+    verdicts = by_name(heal(pretended.lab(), RECIPE.change({"improve.remedies": 1}), ()))
+    assert [verdict.decision for verdict in verdicts.values()] == ["reject", "adopt"]
+
+
+def test_each_remedy_meets_the_recipe_that_is_standing(pretended: Pretended, remedies) -> None:
+    remedies("harmful", "good", "useless")
+    healed = heal(pretended.lab(), RECIPE, ())
+    verdicts = by_name(healed)
+    assert list(verdicts) == ["harmful", "good", "useless"]
+    assert verdicts["good"].baseline == RECIPE.id
+    assert verdicts["useless"].baseline == healed.recipe.id == verdicts["good"].candidate
+    assert pretended.gain(healed.recipe) == GAINS["good"]
+
+
+def test_a_finding_that_has_gone_needs_no_further_remedy(pretended: Pretended, remedies, monkeypatch) -> None:
+    remedies("good", "useless")
+    monkeypatch.setattr(module, "diagnose", lambda run: ())
+    assert list(by_name(heal(pretended.lab(), RECIPE, ()))) == ["good"]
+
+
+def test_what_the_audit_found_is_answered_too(pretended: Pretended, remedies) -> None:
+    remedies("good")
+    pretended.findings = ()
+    assert heal(pretended.lab(), RECIPE, ()).verdicts == ()
+
+
+@pytest.mark.parametrize("finding", [replace(FINDING, severity="info"), replace(FINDING, looked=False)])
+def test_what_is_only_told_is_not_answered(finding: Finding, pretended: Pretended, remedies) -> None:
+    remedies("good")
+    pretended.findings = (finding,)
+    healed = heal(pretended.lab(), RECIPE, ())
+    assert healed.verdicts == ()
+    assert len(pretended.trained_runs) == 1
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("allowed", [1, 2, 3])
+def test_looks_never_exceed_the_plan(seeds: int, allowed: int, pretended: Pretended, remedies, monkeypatch) -> None:
+    remedies("useless", "good", "harmful")
+    pretended.gains = {"good": 0.12, "useless": 0.1, "harmful": 0.08}  # All three are hard to tell.
+    planned: list[int] = []
+    taken: list[int] = []
+    real = module.verify
+
+    def verify(lab: Lab, recipe: Recipe, remedy: Remedy, budget: Any, **given: Any) -> Verdict:
+        verdict = real(lab, recipe, remedy, budget, **given)
+        planned.append(budget.looks)
+        taken.append(verdict.looks)
+        return verdict
+
+    monkeypatch.setattr(module, "verify", verify)
+    healed = heal(pretended.lab(), RECIPE.change({"improve.seeds": seeds, "improve.remedies": allowed}), ())
+    assert set(planned) == {allowed * (seeds - 1)}
+    assert sum(taken) <= planned[0]
+    # An interval is never narrower than its share of the budget allows.
+    assert all(v.level >= 1 - 2 * 0.05 for v in healed.verdicts if v.looks)
+
+
+def test_no_remedies_means_none(pretended: Pretended, remedies) -> None:
+    remedies("good")
+    healed = heal(pretended.lab(), RECIPE.change({"improve.remedies": 0}), ())
+    assert healed.recipe.improve.remedies == 0
+    assert [verdict.decision for verdict in healed.verdicts] == ["undecided"]
+    assert len(pretended.trained_runs) == 1
+
+
+def test_the_untried_are_undecided_and_say_why(pretended: Pretended, remedies) -> None:
+    remedies("useless", "good", "harmful")
+    healed = heal(pretended.lab(), RECIPE.change({"improve.remedies": 1}), ())
+    verdicts = by_name(healed)
+    for name in ("good", "harmful"):
+        assert verdicts[name].decision == "undecided"
+        assert verdicts[name].reason == "the 2 looks that time and recipe allow were taken"
+        assert (verdicts[name].effect, verdicts[name].looks, verdicts[name].seeds) == (None, 0, 0)
+
+
+def test_out_of_time_is_undecided_with_a_reason(pretended: Pretended, remedies) -> None:
+    remedies("good", "useless")
+    healed = heal(pretended.lab(time.monotonic() + 3), RECIPE, ())
+    verdict = by_name(healed)["good"]
+    assert verdict.decision == "undecided"
+    assert "the next pair of runs needs about" in verdict.reason
+    assert verdict.effect is None
+    assert healed.recipe == RECIPE
+    assert by_name(healed)["useless"].decision == "undecided"
+    assert "of the budget are left" in by_name(healed)["useless"].reason
+    assert len(pretended.trained_runs) == 1
+
+
+def test_time_that_runs_out_half_way_keeps_what_was_seen(pretended: Pretended, remedies, monkeypatch) -> None:
+    remedies("good")
+    # Time for the candidate of the first seed (12 s) and for no further pair (23 s).
+    left = iter([100.0, 100.0, 15.0])
+    monkeypatch.setattr(Lab, "left", property(lambda lab: next(left, 5.0)))
+    verdict = by_name(heal(pretended.lab(0.0), RECIPE, ()))["good"]
+    assert verdict.decision == "undecided"
+    assert verdict.seeds in (0, 1)
+    assert "of the budget are left" in verdict.reason
+
+
+def test_little_time_means_fewer_remedies_and_seeds(pretended: Pretended, remedies) -> None:
+    remedies("good", "useless", "harmful")
+    # A run is taken for 11.5 s: 40 s hold three, which is one remedy with two seeds.
+    healed = heal(pretended.lab(time.monotonic() + 40), RECIPE, ())
+    verdicts = by_name(healed)
+    assert verdicts["good"].seeds == 2
+    assert verdicts["good"].looks == 1
+    for name in ("useless", "harmful"):
+        assert (verdicts[name].decision, verdicts[name].looks) == ("undecided", 0)
+        assert "looks that time and recipe allow" in verdicts[name].reason
+
+
+def test_resuming_enters_nothing_twice(pretended: Pretended, remedies) -> None:
+    remedies("harmful", "good", "useless")
+    first = heal(pretended.lab(), RECIPE, ())
+    trained = list(pretended.trained_runs)
+    second = heal(pretended.lab(), RECIPE, ())
+    assert second.verdicts == first.verdicts
+    assert second.recipe == first.recipe
+    assert pretended.trained_runs == trained
+
+
+def test_enter_tells_verdicts_apart(pretended: Pretended) -> None:
+    lab = pretended.lab()
+    verdict = Verdict(
+        remedy="r", finding="f", metric="accuracy", baseline="a", candidate="b", effect=0.1, low=0.0, high=0.2, level=0.95,
+        samples=100, seeds=2, looks=1, seconds=3.0, decision="undecided", reason="",
+    )  # fmt: skip
+    for item in (verdict, replace(verdict, seconds=4.0), replace(verdict, looks=2), replace(verdict, candidate="c")):
+        enter(lab, item)
+    assert [(v.looks, v.candidate) for v in lab.case.verdicts] == [(1, "b"), (2, "b"), (1, "c")]
+
+
+def test_proposed_remedies_are_stored_as_diffs(pretended: Pretended, remedies) -> None:
+    remedies("good")
+    heal(pretended.lab(), RECIPE, ())
+    (row,) = pretended.case.read("remedies")
+    assert row["name"] == "good"
+    assert row["diff"] == {"optim.settings.beta1": [0.9, 0.7]}
+
+
+@pytest.mark.parametrize("key", ["seed", "task", "metric", "gates", "gates.score", "data", "data.val", "data.test", "data.group"])
+def test_a_remedy_cannot_touch_the_question(key: str) -> None:
+    with pytest.raises(ValueError, match="part of the question"):
+        Remedy(name="cheat", finding="fault", patch={"optim.lr": 0.1, key: {}}, reason="", source="")
+
+
+def test_a_remedy_on_the_shelf_cannot_either(tmp_path: Path, remedies) -> None:
+    remedies("good")
+    text = REMEDY.format(name="cheat", order=0, setting="beta1", value=0.5)
+    start = text.index("    patch =")
+    cheat = text[:start] + '    patch = {"data": {"val": 0.01}}\n' + text[text.index("    return") :]
+    (tmp_path / "parts" / "remedies" / "cheat.py").write_text(cheat)
+    with pytest.raises(ValueError, match=r"'cheat' would change 'data'"):
+        prescribe([FINDING], RECIPE)
+
+
+def test_prescriptions_are_in_order_and_not_doubled(remedies) -> None:
+    remedies("useless", "good", "harmful")
+    twice = [FINDING, replace(FINDING, severity="block", message="2 faults")]
+    found = prescribe(twice, RECIPE)
+    assert [item.remedy.name for item in found] == ["useless", "good", "harmful"]
+    assert {item.finding.severity for item in found} == {"block"}
+    assert REMEDIES.pick("good")(FINDING, RECIPE).patch["optim.settings"] == {"beta1": 0.7}
+
+
+def test_a_remedy_that_would_change_nothing_is_left_out(remedies) -> None:
+    remedies("good")
+    assert prescribe([FINDING], RECIPE.change({"optim.settings": {"beta1": 0.7}})) == ()
+
+
+def test_a_budget_of_looks_is_kept_by_the_decision(pretended: Pretended, remedies) -> None:
+    """More seeds than were planned for are refused, not quietly paid by the error budget."""
+    from snellen.improve.trial import Budget, verify
+
+    remedies("useless")
+    pretended.gains["useless"] = 0.1
+    (item,) = prescribe([FINDING], RECIPE)
+    with pytest.raises(SnellenError, match="was not planned"):
+        verify(pretended.lab(), RECIPE, item.remedy, Budget(0.05, 1), seconds=1.0, seeds=3)

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from snellen.advise import Advice, Cost, advise, choose_size, seconds
+from snellen.catalog import Catalog
+from snellen.recipe import Recipe
+
+# 10 ms an image at 128 px, and a quarter of it at 64.
+COST = Cost(((64, 0.0025), (128, 0.010)), 0.6, 0.3)
+
+
+def catalog(*, train: int = 600, val: int = 100, classes: int = 4, side: int = 256, rare: int | None = None) -> Catalog:
+    rows: list[dict[str, Any]] = []
+    for split, count in (("train", train), ("val", val)):
+        names = [f"c{i % classes}" for i in range(count)]
+        if rare is not None and split == "train":
+            names = [name for name in names if name != "c0"] + ["c0"] * rare
+        rows += [
+            {"id": f"{split}{i}", "path": f"{split}{i}.png", "split": split, "target": name, "width": side + 40, "height": side}
+            for i, name in enumerate(names)
+        ]
+    return Catalog.of_rows(rows)
+
+
+def advised(
+    table: Catalog, *, budget: float | None = None, given: Mapping[str, Any] | None = None, leaked: tuple[str, ...] = ()
+) -> Advice:
+    given = given or {}
+    base = Recipe().change({key: value for key, value in given.items() if key == "model.name"})
+    side = float(table.column("height")[0])
+    sizes = choose_size(table, side, COST, budget, base=base, given=given)
+    return advise(table, COST, budget, base=base, given=given, sizes=sizes, leaked=leaked)
+
+
+def all_epochs(recipe: Recipe) -> int:
+    return sum(stage.epochs for stage in recipe.stages)
+
+
+def test_every_choice_has_a_reason_and_a_source() -> None:
+    choices = advised(catalog()).choices
+    keys = [choice.key for choice in choices]
+    assert len(set(keys)) == len(keys)
+    for choice in choices:
+        assert len(choice.reason) > 10, choice
+        assert choice.reason_zh, choice
+        assert choice.source, choice
+    wanted = {"model.name", "optim.name", "optim.lr", "optim.weight_decay", "train.batch", "augment.parts", "stages", "data.size"}
+    assert wanted <= set(keys)
+
+
+def test_the_recipe_holds_what_the_choices_say() -> None:
+    advice = advised(catalog())
+    assert advice.recipe.resolve().id == Recipe().change({c.key: c.value for c in advice.choices}).id
+
+
+def test_the_published_stages_where_time_does_not_matter() -> None:
+    recipe = advised(catalog()).recipe
+    assert [(stage.unfreeze, stage.epochs) for stage in recipe.stages] == [("head", 15), ("last", 10), ("all", 25)]
+    # SPEC M3: 1e-3, 1e-4 and 5e-5.
+    assert [recipe.optim.lr * stage.lr_scale for stage in recipe.stages] == pytest.approx([1e-3, 1e-4, 5e-5])
+    assert recipe.stages[2].warmup == 5
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("optim.lr", 3e-3), ("train.batch", 7), ("data.size", 96), ("augment.cutmix", 0.3), ("train.sampling", "balanced")],
+)
+def test_the_users_word_wins(key: str, value: object) -> None:
+    advice = advised(catalog(), given={key: value})
+    assert Recipe().change({key: value}).diff(advice.recipe).get(key) is None
+    assert key not in [choice.key for choice in advice.choices]
+
+
+@pytest.mark.parametrize("key", ["stages", "stages.all.epochs", "augment.parts", "optim"])
+def test_the_users_word_wins_for_parts_and_wholes(key: str) -> None:
+    stages = [{"name": "only", "unfreeze": "all", "epochs": 3}]
+    value: Any = {"stages": stages, "stages.all.epochs": 2, "augment.parts": [], "optim": {"name": "sgd", "lr": 0.1}}[key]
+    recipe = advised(catalog(), given={key: value}).recipe
+    if key == "stages":
+        assert [(stage.name, stage.epochs) for stage in recipe.stages] == [("only", 3)]
+    elif key == "stages.all.epochs":
+        assert [stage.epochs for stage in recipe.stages] == [15, 10, 2]
+    elif key == "augment.parts":
+        assert recipe.augment.parts == ()
+    else:
+        assert (recipe.optim.name, recipe.optim.lr) == ("sgd", 0.1)
+
+
+def test_a_budget_shortens_the_training() -> None:
+    free = advised(catalog())
+    tight = [advised(catalog(), budget=budget) for budget in (1200, 300, 60)]
+    epochs = [all_epochs(advice.recipe) for advice in (free, *tight)]
+    assert epochs == sorted(epochs, reverse=True)
+    assert epochs[-1] < epochs[0]
+    estimates = [advice.estimate for advice in (free, *tight)]
+    assert estimates == sorted(estimates, reverse=True)
+    assert all(advice.estimate < budget for advice, budget in zip(tight, (1200, 300, 60), strict=True))
+    # Fewer epochs learn at higher rates.
+    assert tight[-1].recipe.stages[2].lr_scale > free.recipe.stages[2].lr_scale
+
+
+def test_a_hopeless_budget_still_gives_a_recipe() -> None:
+    advice = advised(catalog(train=20_000), budget=5)
+    assert [stage.name for stage in advice.recipe.stages] == ["head", "last", "all"]
+    assert advice.recipe.data.size == 64
+
+
+def test_images_are_not_enlarged() -> None:
+    assert advised(catalog(side=70)).recipe.data.size == 64
+    assert advised(catalog(side=28)).recipe.data.size == 64
+    large = advised(catalog(side=500)).recipe.data
+    assert large.size == 160
+    assert large.eval_size == 192
+    assert advised(catalog(side=500), given={"data.eval_size": 128}).recipe.data.eval_size == 128
+
+
+def test_leaked_samples_are_left_out() -> None:
+    advice = advised(catalog(), leaked=("train3", "train9"))
+    assert advice.recipe.data.drop == ("train3", "train9")
+    choice = next(choice for choice in advice.choices if choice.key == "data.drop")
+    assert "2 training images" in choice.reason
+    assert advised(catalog()).recipe.data.drop == ()
+
+
+def test_the_user_may_keep_leaked_samples() -> None:
+    assert advised(catalog(), leaked=("train3",), given={"data.drop": []}).recipe.data.drop == ()
+
+
+def test_the_estimate_grows_with_the_work() -> None:
+    recipe = Recipe()
+    estimate = seconds(recipe, COST, 600, 100)
+    for key in ("stages.head.epochs", "stages.last.epochs", "stages.all.epochs"):
+        assert seconds(recipe.change({key: 40}), COST, 600, 100) > estimate
+    assert seconds(recipe, COST, 1200, 100) > estimate
+    assert seconds(recipe.change({"data.size": 224}), COST, 600, 100) > estimate
+    small, double = (seconds(recipe.change({"stages": [_all(n)]}), COST, 600, 100) for n in (10, 20))
+    assert double == pytest.approx(2 * small)
+
+
+def _all(epochs: int) -> dict[str, object]:
+    return {"name": "all", "unfreeze": "all", "epochs": epochs}
+
+
+def test_cost_is_linear_in_pixels_and_never_negative() -> None:
+    assert COST.step(64) == pytest.approx(0.0025)
+    assert COST.step(128) == pytest.approx(0.010)
+    assert COST.step(96) == pytest.approx(0.0025 + 0.0075 * (96**2 - 64**2) / (128**2 - 64**2))
+    assert COST.last(128) == pytest.approx(0.006)
+    assert COST.forward(128) == pytest.approx(0.003)
+    # A busy moment can make the small size look slower than the large one.
+    odd = Cost(((64, 0.02), (128, 0.01)), 0.6, 0.3)
+    assert odd.step(32) > 0
+    assert odd.step(224) > 0
+
+
+def test_small_data_gets_more_views_and_more_augmentation() -> None:
+    few, many = advised(catalog(train=300)).recipe, advised(catalog(train=4000)).recipe
+    assert few.train.views > many.train.views
+    assert len(few.augment.parts) > len(many.augment.parts)
+
+
+def test_imbalance_is_told_and_sampling_left_to_the_proof() -> None:
+    advice = advised(catalog(rare=10))
+    choice = next(choice for choice in advice.choices if choice.key == "train.sampling")
+    assert choice.value == "uniform"
+    assert "15.0 times the smallest (10 images)" in choice.reason
+    assert "remedy" in choice.reason
+
+
+def test_a_heavier_model_learns_slower() -> None:
+    assert advised(catalog(), given={"model.name": "resnet50"}).recipe.optim.lr < advised(catalog()).recipe.optim.lr
