@@ -28,7 +28,11 @@ NO_REGULARISATION = (
     "augment.parts=[]", "augment.cutmix=0", "augment.mixup=0", "loss.settings={smoothing: 0.0}", "model.dropout=0",
     "optim.weight_decay=0", "train.ema=0",
 )  # fmt: skip
-RULES = {"rate": ("rate_too_high",), "overfit": ("overfitting",), "rare": ("weak_class", "class_imbalance", "tiny_classes")}
+RULES = {
+    "rate": ("rate_too_high",),
+    "overfit": ("overfitting",),
+    "rare": ("weak_class", "class_imbalance", "tiny_classes"),
+}
 METRIC = {"rate": "accuracy", "overfit": "accuracy", "rare": "recall_macro"}
 
 
@@ -69,7 +73,10 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
         _snellen(data, folder / "control", same)
         healed.append(_rows(folder / "healed"))
         control.append(_rows(folder / "control"))
-        facts = _facts(name, answer) | {"control_seconds": round(time.monotonic() - began), "control_epochs": round(epochs * factor)}
+        facts = _facts(name, answer) | {
+            "control_seconds": round(time.monotonic() - began),
+            "control_epochs": round(epochs * factor),
+        }
     effect = pair(control, healed, metric=METRIC[name], level=0.95)
     loss = pair(control, healed, metric="log_loss", level=0.95)
     return {
@@ -107,7 +114,8 @@ def _rows(case: Path) -> Predictions:
 def _facts(name: str, answer: dict[str, Any]) -> dict[str, Any]:
     named = sorted({finding["rule"] for finding in answer["findings"] if finding["severity"] != "info"})
     tried = [
-        {key: row[key] for key in ("remedy", "finding", "metric", "effect", "low", "high", "decision")} for row in answer["verdicts"]
+        {key: row[key] for key in ("remedy", "finding", "metric", "effect", "low", "high", "decision")}
+        for row in answer["verdicts"]
     ]
     right = [rule for rule in named if rule in RULES[name]]
     return {"named": named, "right": right, "verdicts": tried, "healed_seconds": round(answer["seconds"])}

@@ -18,10 +18,12 @@ SIZES = (64, 96, 128, 160, 192, 224)
 FULL = {"head": 15, "last": 10, "all": 25}
 # Fewer epochs than this over all layers do not pay for more pixels.
 ENOUGH = 6
-# Share of the budget for the training itself: the rest is for the audit, the proofs, the test and the shipping. Where a
-# short run would do, the smaller share leaves room for paired confirmation (five more runs, and a reserve).
-SHARE, PROVABLE = 0.62, 0.11
-OVERHEAD = 25.0
+# Share of the budget for one training. Where a short run would do (small data), the smaller share leaves room for paired
+# confirmation: five more runs, and a reserve. Where it would not, nothing could be confirmed anyway, and the training
+# gets what audit, test and shipping leave, less a reserve: a shared machine can be half as fast as when it was probed.
+PROVABLE, SHARE, OVERHEAD = 0.11, 0.62, 25.0
+# Epochs over all layers that a run must have to be worth proving on, at this size at least (or the images' own).
+PROVABLE_EPOCHS, PROVABLE_SIZES = 4, (128, 160)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,10 @@ def advise(
     """
     facts = _facts(catalog, base)
     _, epochs = _plan(facts, cost, budget, base, given, sizes[0])
-    boost = min(8.0, max(1.0, FULL["all"] / epochs["all"]))
+    # Fewer epochs take larger steps, up to the top of the range that L4 gives (5e-4 for a light model).
+    boost = min(10.0, max(1.0, (FULL["all"] / epochs["all"]) ** 2))
     choices = (
-        _model(base), _size(sizes[0], facts, budget), _eval_size(sizes[1], facts), *_leaked(leaked), *_optimizer(facts),
+        _model(base), _size(sizes[0], facts, budget), _eval_size(*sizes), *_leaked(leaked), *_optimizer(facts),
         _augment(facts), _mixes(epochs), _stages(epochs, boost), _batch(), _views(facts), _sampling(facts),
     )  # fmt: skip
     kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given))
@@ -173,9 +176,9 @@ def _within(
         return _epochs(scale)
 
     # Small data: a run short enough to be repeated in pairs, at the largest size that leaves enough epochs.
-    for size in reversed([s for s in fitting if s <= 160] or fitting):
+    for size in reversed([s for s in fitting if s in PROVABLE_SIZES] or fitting[-1:]):
         epochs = epochs_at(size, budget * PROVABLE)
-        if epochs["all"] >= ENOUGH * 1.5:
+        if epochs["all"] >= PROVABLE_EPOCHS:
             return size, epochs
     time = max(budget * SHARE - OVERHEAD, budget * 0.3)
     for size in reversed(fitting):
@@ -224,13 +227,12 @@ def _size(size: int, facts: Mapping[str, Any], budget: float | None) -> Choice:
     )
 
 
-def _eval_size(value: int, facts: Mapping[str, Any]) -> Choice:
+def _eval_size(size: int, value: int) -> Choice:
     reason = "random crops enlarge objects in training; a larger size at evaluation makes up for it and costs nothing in training"
-    if facts["side"] < value:
-        reason = "the images are not larger, so evaluation uses the training size"
-    return Choice(
-        "data.eval_size", value, reason, "Touvron et al. 2019, FixRes", "随机裁剪会放大物体，评估时用更大的尺寸来抵消"
-    )
+    zh = "随机裁剪会放大物体，评估时用更大的尺寸来抵消"
+    if value == size:
+        reason, zh = "the images are not larger, so evaluation uses the training size", "图像本身不更大，评估用训练尺寸"
+    return Choice("data.eval_size", value, reason, "Touvron et al. 2019, FixRes", zh)
 
 
 def _optimizer(facts: Mapping[str, Any]) -> tuple[Choice, ...]:

@@ -20,13 +20,16 @@ class Case:
     audit.json             findings of the catalog rules
     plan.json              advice: {"choices": [{"key", "value", "reason", "source"}], "costs": {...}, "budget": seconds|null,
                            "given": {key: value} what the user set}
-    state.json             how far the path has come, for --resume
+    settings.json          what the user asked for, for --resume and snellen heal
     runs/<recipe id>-s<seed>/   Run folders
     remedies.json          every remedy proposed, with its patch
     ledger.jsonl           verdicts, rejected ones too
     final.json             {"run": folder name, "test": {...}, "val": {...}, "val_test": {...}, "gates": [...], "artifacts": [...],
                            "latency": [...], "seconds": {...}}
+    test_opened.json       which run the test split was opened for: there is no second
     gradcam/*.jpg          overlays, listed in gradcam.json
+    model.onnx             the exported model
+    screen/, cache/        runs of the head alone and cached features; may be deleted
     result.json            what --json prints
     report.html
     """

@@ -145,13 +145,13 @@ def list_(shelf: Annotated[str | None, typer.Argument(help="One shelf: losses, s
 
 @app.command()
 def demo(
-    out: OUT = None, budget: BUDGET = "200s", lang: LANG = "en", json: JSON = False,
+    out: OUT = None, budget: BUDGET = "240s", lang: LANG = "en", json: JSON = False,
 ) -> None:  # fmt: skip
     """The whole path on embedded images with planted faults; tells which of them were found.
 
     Example: snellen demo
     """
-    _do("demo", json, None, None, out=out, budget=_seconds(budget) or 200.0, lang=_lang(lang))
+    _do("demo", json, None, None, out=out, budget=_seconds(budget) or 240.0, lang=_lang(lang))
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,10 @@ def end(lab: Lab, healed: Healed, audit: Sequence[Finding], *, began: float) -> 
     measured = {"val": loaded.task.measure(val)}
     if rows is not None:
         measured |= {"test": loaded.task.measure(rows), "val_test": loaded.task.measure(_joined(val, rows))}
-    _gradcam(case, loaded, usable, lab.pixels, rows or val)
+    if find_spec("pytorch_grad_cam") is None:
+        lab.watch({"notice": "no Grad-CAM pictures: they need the extra, pip install 'snellen[explain]'"})
+    else:
+        _gradcam(case, loaded, usable, lab.pixels, rows or val)
     artifacts, latency = export(case, run, lab.catalog, lab.pixels)
     standing = _standing((*audit, *run.findings), loaded.recipe.data.drop)
     metric = loaded.recipe.metric

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from snellen.advise import Cost, advise, choose_size
+from snellen.advise import Choice, Cost, advise, choose_size, seconds
 from snellen.case import Case
 from snellen.catalog import Catalog
 from snellen.data.duplicates import near_clusters
@@ -21,8 +21,9 @@ from snellen.data.pixels import Pixels, open_pixels
 from snellen.data.read import read
 from snellen.data.split import split
 from snellen.examine import audit
+from snellen.improve.score import METRICS
 from snellen.recipe import Recipe
-from snellen.shelf import TASKS
+from snellen.shelf import TASKS, hint
 from snellen.train.machine import Setting, device
 from snellen.train.measure import measure
 from snellen.train.probe import BUSY, Costs, probe
@@ -62,6 +63,9 @@ class Settings:
         for a value or a name that there is not, before anything is read."""
         recipe = (Recipe.load(self.recipe) if self.recipe else Recipe()).change(self.changes)
         recipe.resolve()
+        if recipe.metric not in METRICS:
+            # Refused here, before anything is trained: the proof needs a score of every single sample.
+            raise SnellenError(f"metric {recipe.metric!r} has no score per sample{hint(recipe.metric, tuple(METRICS))}")
         # Read a second time as it stands: a loaded recipe does not tell what was written from what was filled in.
         file = yaml.safe_load(self.recipe.read_text(encoding="utf-8")) if self.recipe else {}
         return recipe, {**_leaves(file), **self.changes}
@@ -212,28 +216,35 @@ def _advised(
     leaked = tuple(dict.fromkeys(i for finding in findings if finding.rule == "leakage" for i in finding.samples))
     advice = advise(catalog, cost, settings.budget, base=wanted, given=given, sizes=sizes, leaked=leaked)
     recipe = advice.recipe
+    chosen = list(advice.choices)
     if settings.epochs is not None:
         recipe = spread(recipe, settings.epochs)
+        shares = [stage.model_dump(mode="json") for stage in recipe.stages]
+        reason = f"{settings.epochs} epochs were asked for; they are shared out as the staged recipe does"
+        mine = Choice("stages", shares, reason, "SPEC M3", f"按要求共 {settings.epochs} 轮，按分阶段方案分配")
+        chosen = [mine if choice.key == "stages" else choice for choice in chosen]
     setting = _setting(recipe, costs)
     recipe = recipe.change({"train.precision": setting.precision, "train.layout": setting.layout}).resolve()
     choices = [
         {"key": c.key, "value": _short(c.value), "reason": c.reason, "reason_zh": c.reason_zh, "source": c.source}
-        for c in advice.choices
+        for c in chosen
     ]
     probed = f"measured here: fastest of {len(costs.candidates)} settings, {costs.all * 1000:.1f} ms per image of {costs.size} px"
     choices.append(
         {"key": "train.precision, train.layout", "value": f"{setting.precision}, {setting.layout}", "reason": probed,
          "reason_zh": f"本机实测最快：每张 {costs.size} 像素图像 {costs.all * 1000:.1f} 毫秒", "source": "probe"}
     )  # fmt: skip
+    counts = [len(catalog.usable().of(split)) for split in ("train", "val")]
+    estimate = seconds(recipe, cost, *counts)
     case.write(
         "plan",
         {
             "choices": choices, "given": {**given, **({"epochs": settings.epochs} if settings.epochs else {})},
-            "budget": settings.budget, "estimate": advice.estimate, "recipe": recipe.plain(),
+            "budget": settings.budget, "estimate": estimate, "recipe": recipe.plain(),
             "costs": {"seconds_per_image": costs.all, "size": costs.size, "candidates": costs.candidates},
         },
     )  # fmt: skip
-    watch({"advice": choices, "estimate": advice.estimate})
+    watch({"advice": choices, "estimate": estimate})
     return recipe
 
 

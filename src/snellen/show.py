@@ -69,9 +69,13 @@ def shelves(name: str | None, *, console: Console) -> None:
     for shelf in chosen:
         table = Table(title=shelf.name, title_justify="left", title_style="bold", box=None, show_header=False)
         for part in shelf.names():
-            settings = ", ".join(f"{key}={value!r}" for key, value in shelf.settings(part).items())
+            settings = ", ".join(_setting(key, value) for key, value in shelf.settings(part).items())
             table.add_row(part, _safe(settings), _safe(_first_line(shelf.doc(part))))
         out.print(table)
+
+
+def _setting(key: str, value: Any) -> str:
+    return f"{key} (required)" if value is ... else f"{key}={value!r}"
 
 
 def _first_line(text: str) -> str:

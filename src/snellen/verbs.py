@@ -154,7 +154,7 @@ def report(folder: str | Path, *, lang: str = "en", out: str | Path | None = Non
 
 
 def demo(
-    *, out: str | Path | None = None, budget: float = 200.0, lang: str = "en", watch: Watch = lambda event: None,
+    *, out: str | Path | None = None, budget: float = 240.0, lang: str = "en", watch: Watch = lambda event: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:  # fmt: skip
     """`run` on the embedded dataset with faults planted by a seeded script; tells which of them were found."""

@@ -301,7 +301,9 @@ def test_proposed_remedies_are_stored_as_diffs(pretended: Pretended, remedies) -
     assert row["diff"] == {"optim.settings.beta1": [0.9, 0.7]}
 
 
-@pytest.mark.parametrize("key", ["seed", "task", "metric", "gates", "gates.score", "data", "data.val", "data.test", "data.group"])
+@pytest.mark.parametrize(
+    "key", ["seed", "task", "metric", "gates", "gates.score", "data", "data.val", "data.test", "data.group"]
+)
 def test_a_remedy_cannot_touch_the_question(key: str) -> None:
     with pytest.raises(ValueError, match="part of the question"):
         Remedy(name="cheat", finding="fault", patch={"optim.lr": 0.1, key: {}}, reason="", source="")

@@ -47,7 +47,9 @@ def test_gradients_do_not_depend_on_the_parts(model: nn.Module, batch: int) -> N
             assert torch.allclose(cut[name], gradient, atol=1e-6), (name, parts)
 
 
-@pytest.mark.parametrize("change", [{"model.name": "test_convnext"}, {"train.freeze_norm": True}], ids=["layer norm", "frozen"])
+@pytest.mark.parametrize(
+    "change", [{"model.name": "test_convnext"}, {"train.freeze_norm": True}], ids=["layer norm", "frozen"]
+)
 def test_weights_do_not_depend_on_the_parts(change: dict[str, object], trained, weights_of) -> None:
     runs = [
         trained(tiny.recipe({**PATCH, **change, "train.accumulate": parts}), f"parts{parts}", stop_at=4)

@@ -31,7 +31,9 @@ def golden(count: int = 1) -> np.ndarray:
     return np.stack([np.roll(image, 7 * i, axis=1) for i in range(count)]).astype(np.uint8)
 
 
-def made(*parts: dict[str, Any], size: int = SIDE, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD) -> Augmenter:
+def made(
+    *parts: dict[str, Any], size: int = SIDE, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD
+) -> Augmenter:
     recipe = Recipe().change({"augment.parts": list(parts), "data.size": size}).resolve()
     return augmenter(recipe, ("a", "b"), mean, std)
 
@@ -144,7 +146,9 @@ def test_shift_is_torchvisions() -> None:
 def test_zoom_is_torchvisions() -> None:
     given = applied(made({"name": "zoom", "settings": {"share": 0.2}}), golden())
     scale = 1 + (2 * drawn("zoom", 1)[0] - 1) * 0.2
-    expected = V.affine(image_of(golden()), angle=0, translate=[0, 0], scale=1 / scale, shear=[0, 0], interpolation=LINEAR)
+    expected = V.affine(
+        image_of(golden()), angle=0, translate=[0, 0], scale=1 / scale, shear=[0, 0], interpolation=LINEAR
+    )
     assert torch.allclose(inner(given[0]), inner(expected), atol=2e-3)
 
 

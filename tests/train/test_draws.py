@@ -27,7 +27,9 @@ def test_uniforms_are_uniform() -> None:
     assert np.abs(counts - 1 / 16).max() < 4 * (1 / 16 * 15 / 16 / draws.size) ** 0.5
 
 
-@pytest.mark.parametrize(("first", "second"), [((0, 0), (1, 0)), ((0, 0), (0, 1)), ((0, 1), (1, 0)), ((2**62, 0), (0, 0))])
+@pytest.mark.parametrize(
+    ("first", "second"), [((0, 0), (1, 0)), ((0, 0), (0, 1)), ((0, 1), (1, 0)), ((2**62, 0), (0, 0))]
+)
 def test_seeds_and_epochs_are_unrelated(first: tuple[int, int], second: tuple[int, int]) -> None:
     one, two = (uniforms(*at, keys(IDS), 1)[:, 0] for at in (first, second))
     assert abs(np.corrcoef(one, two)[0, 1]) < 0.1
@@ -50,7 +52,9 @@ def test_a_draw_does_not_know_its_neighbours() -> None:
 def test_the_generator_is_the_same_on_every_machine() -> None:
     golden = uniforms(1, 2, keys(["a", "b"]), 2)
     assert keys(["a"])[0] == 0x40F89E395B66422F
-    assert golden.tolist() == uniforms(1, 2, np.asarray([0x40F89E395B66422F, keys(["b"])[0]], dtype=np.uint64), 2).tolist()
+    assert (
+        golden.tolist() == uniforms(1, 2, np.asarray([0x40F89E395B66422F, keys(["b"])[0]], dtype=np.uint64), 2).tolist()
+    )
 
 
 def test_seed_of_tells_numbers_apart() -> None:
@@ -118,7 +122,9 @@ def test_uniform_sampling_keeps_the_shares(job) -> None:
     assert np.bincount(work.training.targets[np.concatenate(batches(work, 0, 0))]).tolist() == [20, 8, 4]
 
 
-@pytest.mark.parametrize("augment", [{"augment.mixup": 0.4}, {"augment.cutmix": 1.0}, {"augment.mixup": 0.4, "augment.cutmix": 1.0}])
+@pytest.mark.parametrize(
+    "augment", [{"augment.mixup": 0.4}, {"augment.cutmix": 1.0}, {"augment.mixup": 0.4, "augment.cutmix": 1.0}]
+)
 def test_mixes_keep_the_share_of_every_image(augment: dict[str, float]) -> None:
     """Each image is one number: what an image is made of can be read off, and must be what its target says."""
     recipe = tiny.recipe({"augment.mixup": 0.0, **augment})

@@ -18,7 +18,15 @@ from snellen.train.machine import Setting
 
 @pytest.mark.parametrize(
     "name",
-    ["test_efficientnet", "test_resnet", "test_vit", "test_convnext", "test_mambaout", "mobilenetv3_small_050", "mobilenetv2_050"],
+    [
+        "test_efficientnet",
+        "test_resnet",
+        "test_vit",
+        "test_convnext",
+        "test_mambaout",
+        "mobilenetv3_small_050",
+        "mobilenetv2_050",
+    ],
 )
 def test_head_on_features_is_the_model(name: str) -> None:
     """Also where the head has a convolution or a norm of its own, which stay with the trunk."""
@@ -93,9 +101,9 @@ def test_cached_arrays_are_made_once(tmp_path: Path) -> None:
         made.append(1)
         return np.arange(6.0).reshape(2, 3)
 
-    name = digest(a=1, b=("x", "y"))
+    name = digest({"a": 1, "b": ("x", "y")})
     first, second = (cached(tmp_path, name, make) for _ in range(2))
     assert len(made) == 1
     assert np.array_equal(first, second)
     assert not list(tmp_path.glob("*.tmp"))
-    assert digest(b=("x", "y"), a=1) == name != digest(a=2, b=("x", "y"))
+    assert digest({"b": ("x", "y"), "a": 1}) == name != digest({"a": 2, "b": ("x", "y")})

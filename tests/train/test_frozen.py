@@ -17,7 +17,9 @@ LAST_PARTS = ("blocks.2.", "blocks.3.", "blocks.4.", "conv_head.", "bn2.", "clas
 
 
 @pytest.mark.parametrize(("stage", "moving"), [(HEAD, ("classifier.",)), (LAST, LAST_PARTS)], ids=["head", "last"])
-def test_only_what_is_unfrozen_moves(stage: dict[str, object], moving: tuple[str, ...], trained, job, weights_of, differ) -> None:
+def test_only_what_is_unfrozen_moves(
+    stage: dict[str, object], moving: tuple[str, ...], trained, job, weights_of, differ
+) -> None:
     recipe = tiny.recipe({"stages": [stage]})
     start = job(recipe).model.state_dict()
     changed = differ(weights_of(trained(recipe, stop_at=8), "last"), start)
@@ -26,7 +28,9 @@ def test_only_what_is_unfrozen_moves(stage: dict[str, object], moving: tuple[str
     if stage is LAST:
         model = job(recipe, "other").model
         unfrozen = stages.trainable(model, "last")
-        names = {name for name, p in model.named_parameters() if any(p is q for part in unfrozen.values() for q in part)}
+        names = {
+            name for name, p in model.named_parameters() if any(p is q for part in unfrozen.values() for q in part)
+        }
         # All that trains did move, and so did the statistics of its batch-norms.
         assert names <= set(changed)
         assert any("running_mean" in name for name in changed)

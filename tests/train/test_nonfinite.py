@@ -100,7 +100,9 @@ def test_a_nan_gradient_names_its_section(parts: Path, trained, weights_of) -> N
     assert finite(weights_of(run))
 
 
-def test_a_nan_in_the_first_epoch_leaves_the_weights_of_the_start(parts: Path, trained, job, weights_of, differ) -> None:
+def test_a_nan_in_the_first_epoch_leaves_the_weights_of_the_start(
+    parts: Path, trained, job, weights_of, differ
+) -> None:
     recipe = tiny.recipe({**CHANGE, "loss": {"name": "nan_loss", "settings": {"call": 1}}})
     with using(parts):
         run = trained(recipe)

@@ -67,7 +67,10 @@ def test_the_head_on_cached_features_learns_as_the_whole_network_would(trained, 
     run = trained(recipe)
     work = job(recipe)
     model = network().eval()
-    head = {"params": [model.classifier.weight], "weight_decay": 1e-4}, {"params": [model.classifier.bias], "weight_decay": 0.0}
+    head = (
+        {"params": [model.classifier.weight], "weight_decay": 1e-4},
+        {"params": [model.classifier.bias], "weight_decay": 0.0},
+    )
     optimizer = torch.optim.AdamW(list(head), lr=1.0)
     mean, std = work.normal
     step = 0

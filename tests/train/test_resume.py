@@ -25,7 +25,9 @@ def same(run: Run, whole: Run, weights_of, differ, signals) -> None:
     for split in ("val", "train"):
         assert np.array_equal(run.predictions(split).probabilities, whole.predictions(split).probabilities)
     times = ("seconds",)
-    assert {k: v for k, v in run.cost.items() if k not in times} == {k: v for k, v in whole.cost.items() if k not in times}
+    assert {k: v for k, v in run.cost.items() if k not in times} == {
+        k: v for k, v in whole.cost.items() if k not in times
+    }
 
 
 @pytest.fixture(scope="module")

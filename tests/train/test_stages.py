@@ -6,8 +6,10 @@ from functools import cache
 
 import pytest
 import timm
+import torch
 from torch import nn
 
+from snellen.shelf import MODELS
 from snellen.train import stages
 
 ENDS = {
@@ -64,6 +66,15 @@ def test_sections_follow_the_forward_order(name: str) -> None:
     for number, end in enumerate(stages.boundaries(model)):
         inside = [place[id(p)] for key, p in model.named_parameters() if key.startswith(end + ".")]
         assert set(inside) == {number}
+
+
+@families
+def test_every_family_takes_images_of_any_size(name: str) -> None:
+    """Training, evaluation and the probe each choose a size: also for models with a table of positions."""
+    model = MODELS.build("timm_model", {"name": name, "classes": 3, "weights": "none"}).eval()
+    with torch.no_grad():
+        for size in (64, 96):
+            assert model(torch.zeros(1, 3, size, size)).shape == (1, 3)
 
 
 def test_a_model_without_feature_information_says_so() -> None:

@@ -106,9 +106,10 @@ def _weigh(effect: Effect, primary: Effect | None, *, last: bool, margin: float)
 def _advice(effect: Effect, margin: float) -> str:
     if effect.seeds < 2:
         return "one seed can never adopt; run a second"
-    number = max(needed_samples(effect, margin=margin) or 0, 0 if effect.samples >= FEWEST else FEWEST)
-    if not number:
+    needed = needed_samples(effect, margin=margin)
+    if needed is None:
         return "the seeds spread too far for more samples to decide it; more seeds would"
+    number = max(needed, FEWEST)
     return f"about {_round_up(number)} validation samples would decide it if the effect stays as it is"
 
 

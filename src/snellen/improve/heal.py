@@ -52,7 +52,10 @@ def heal(lab: Lab, recipe: Recipe, audit: Iterable[Finding]) -> Healed:
             continue
         # A remedy that was rejected before its last look leaves its looks to those behind it.
         if not planned or used + seeds - 1 > budget.looks:
-            enter(lab, _untried(remedy, recipe, f"the {planned * (seeds - 1)} looks that time and recipe allow were taken"))
+            enter(
+                lab,
+                _untried(remedy, recipe, f"the {planned * (seeds - 1)} looks that time and recipe allow were taken"),
+            )
             continue
         verdict = verify(lab, recipe, remedy, budget, seconds=seconds, seeds=seeds)
         used += verdict.looks
@@ -77,7 +80,8 @@ def _screened(lab: Lab, recipe: Recipe, wanted: Iterable[Prescription], seconds:
     for prescription in wanted:
         # Six runs of the head: a third of a whole run is plenty for them, and never more than a tenth of what is left.
         if not prescription.screens or seconds / 3 > lab.left / 2:
-            kept.append((0.0, prescription))
+            # What cannot be screened keeps its place, in front of what can.
+            kept.append((float("inf"), prescription))
             continue
         effect, verdict = screen(lab, recipe, prescription)
         if verdict is not None:

@@ -42,7 +42,12 @@ def prescribe(findings: Iterable[Finding], recipe: Recipe) -> tuple[Prescription
             module = REMEDIES.module(name)
             remedy = getattr(module, name)(finding, recipe) if finding.rule in module.CURES else None
             if remedy is not None:
-                rank = (finding.rule not in BROKEN, -SEVERITIES.index(finding.severity), not _far(finding), module.ORDER)
+                rank = (
+                    finding.rule not in BROKEN,
+                    -SEVERITIES.index(finding.severity),
+                    not _far(finding),
+                    module.ORDER,
+                )
                 found.append((rank, Prescription(remedy, finding, module.SCREENS)))
     kept: dict[str, Prescription] = {}
     for _, prescription in sorted(found, key=lambda item: item[0]):

@@ -133,9 +133,12 @@ def plain_features(job: Job, samples: Samples, size: int) -> np.ndarray:
 
 def _name(job: Job, samples: Samples, *, size: int, augment: Any, views: int) -> str:
     return digest(
-        trunk=trunk_digest(job.model), model=job.recipe.model.name, ids=samples.ids, targets=samples.targets.tolist(),
-        stored=job.training.pixels.size, size=size, augment=augment, views=views,
-        precision=job.setting.precision, layout=job.setting.layout, threads=torch.get_num_threads(),
+        {
+            "trunk": trunk_digest(job.model), "model": job.recipe.model.name, "ids": samples.ids,
+            "targets": samples.targets.tolist(), "stored": job.training.pixels.size, "size": size, "augment": augment,
+            "views": views, "precision": job.setting.precision, "layout": job.setting.layout,
+            "threads": torch.get_num_threads(),
+        }
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def trunk_digest(model: nn.Module) -> str:
     return f"{total:08x}"
 
 
-def digest(**parts: Any) -> str:
+def digest(parts: Mapping[str, Any]) -> str:
     """A name for a cached array: the hash of everything that it depends on."""
     return hashlib.blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ from snellen.train import stages
 from snellen.train.features import digest
 from snellen.train.machine import Setting, device, environment
 
-# The least of a few rounds: what disturbs a measurement only ever adds to it.
+# Settings are compared by the least of a few rounds, since what disturbs a measurement only ever adds to it; time is
+# planned by the median, since it will be disturbed again.
 ROUNDS = 3
+# Half precision must pay at least this much before it is taken.
+MARGIN = 1.1
 # Share of the processor in foreign hands from which figures are not remembered.
 BUSY = 0.15
 
@@ -51,7 +55,7 @@ def probe(
     remembered.
     """
     plain = Setting(device=device())
-    key = digest(name=name, size=size, small=small, batch=batch, **environment(plain))
+    key = digest({"name": name, "size": size, "small": small, "batch": batch, **environment(plain)})
     path = cache / "probe" / f"{key}.json"
     if path.is_file():
         known: dict[str, Any] = store.read_json(path)
@@ -82,17 +86,17 @@ def _measure(model: nn.Module, size: int, small: int, batch: int) -> dict[str, A
             seconds = _step(model, setting, size, batch, "all")
             if turn:  # The first turn warms up.
                 times[setting].append(seconds)
-    best = min(candidates, key=lambda setting: min(times[setting]))
+    best = min(candidates, key=lambda setting: min(times[setting]) * (1 if setting.precision == "fp32" else MARGIN))
     last = [_step(model, best, size, batch, "last") for _ in range(ROUNDS)]
     forward = [_forward(model, best, size, batch) for _ in range(ROUNDS)]
     little = [_step(model, best, small, batch, "all") for _ in range(ROUNDS + 1)][1:]
     return {
         "precision": best.precision,
         "layout": best.layout,
-        "all": min(times[best]) / batch,
-        "all_small": min(little) / batch,
-        "last": min(last) / batch,
-        "forward": min(forward) / batch,
+        "all": statistics.median(times[best]) / batch,
+        "all_small": statistics.median(little) / batch,
+        "last": statistics.median(last) / batch,
+        "forward": statistics.median(forward) / batch,
         "candidates": {f"{s.layout} {s.precision}": [value / batch for value in times[s]] for s in candidates},
     }
 

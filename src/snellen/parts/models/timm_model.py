@@ -37,6 +37,7 @@ def timm_model(
         "num_classes": classes,
         "drop_rate": dropout,
         **({"drop_path_rate": drop_path} if drop_path else {}),
+        **_any_size(name),
     }
     if weights == "none":
         return timm.create_model(name, pretrained=False, **settings)
@@ -48,6 +49,14 @@ def timm_model(
     model = timm.create_model(name, pretrained=False, **settings)
     _fill(model, _read(file), file)
     return model
+
+
+def _any_size(name: str) -> dict[str, bool]:
+    """The settings by which a model with a table of positions (ViT, Swin) takes images of any size, where it has them."""
+    with torch.device("meta"):  # Only its class is wanted: nothing is allocated.
+        known = inspect.signature(type(timm.create_model(name))).parameters
+    wanted = {"dynamic_img_size": True, "dynamic_img_pad": True, "strict_img_size": False}
+    return {key: value for key, value in wanted.items() if key in known}
 
 
 def _package_file(name: str) -> Path | None:

@@ -39,6 +39,13 @@ def class_imbalance(catalog: Catalog, *, ratio: float = 3.0) -> list[Finding]:
         f"The largest class has {measured:.1f} times the training images of the smallest: {large} {counts[large]}, "
         f"{small} {counts[small]} (warned above {ratio:g})."
     )
-    evidence = {"ratio": measured, "limit": ratio, "excess": measured / ratio, "largest": large, "smallest": small, "most": counts[large]}
+    evidence = {
+        "ratio": measured,
+        "limit": ratio,
+        "excess": measured / ratio,
+        "largest": large,
+        "smallest": small,
+        "most": counts[large],
+    }
     evidence |= {"fewest": counts[small], "counts": counts}
     return [Finding(rule="class_imbalance", severity="warn", message=message, evidence=evidence)]
