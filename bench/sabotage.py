@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--rare", default="fruit", help="the class that is cut to 8 images")
     parser.add_argument("--only", default="rate,overfit,rare")
+    parser.add_argument("--size", type=int, default=None, help="data.size; the default is the advised one")
     parser.add_argument("--out", type=Path, default=Path(tempfile.mkdtemp(prefix="sabotage-")))
     given = parser.parse_args()
     for name in given.only.split(","):
@@ -58,6 +59,8 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
         "overfit": [word for item in NO_REGULARISATION for word in ("--set", item)] + ["--epochs", "30"],
         "rare": [],
     }[name]
+    if given.size:
+        options += ["--set", f"data.size={given.size}"]
     healed, control, facts = [], [], {}
     for seed in range(given.seeds):
         folder = given.out / f"{name}-{seed}"

@@ -56,4 +56,5 @@ def fits(value: Any, keys: Mapping[str, Any], where: str) -> None:
     for key, kind in keys.items():
         item = value[key]
         # bool is an int to Python, and no number to a reader of the schema.
-        assert isinstance(item, kind) and not isinstance(item, bool), f"{where}.{key} is {item!r}"
+        assert isinstance(item, kind), f"{where}.{key} is {item!r}"
+        assert not isinstance(item, bool), f"{where}.{key} is {item!r}"

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -278,13 +278,13 @@ class Done:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, photos: Callable[..., Path], probed: None) -> Iterator[Done]:
+def done(tmp_path_factory: pytest.TempPathFactory, photos: Callable[..., Path], probed: None) -> Done:
     place = tmp_path_factory.mktemp("whole path")
     data = photos(place / "my photos", each=18, classes=(RED, BLUE, NEWLINE))
     (data / RED / f"{RED}_000.png").rename(data / RED / "new\nline 图 #1.png")
     before = digests(data)
     process = program("run", data, "--out", "case", "--json", "--budget", "60s", *SMALL, cwd=place)
-    yield Done(data, before, process, place / "case")
+    return Done(data, before, process, place / "case")
 
 
 def test_run_prints_exactly_one_object_that_fits_the_schema(done: Done) -> None:

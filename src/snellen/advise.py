@@ -16,12 +16,13 @@ LIGHT = ("lite", "mobilenet", "atto", "femto", "tiny", "resnet18", "shufflenet",
 SIZES = (64, 96, 128, 160, 192, 224)
 # A schedule of this many epochs over all layers is what the staged recipe was published for (SPEC M3).
 FULL = {"head": 15, "last": 10, "all": 25}
-# Fewer epochs than this over all layers do not pay for more pixels.
-ENOUGH = 6
+# Epochs over all layers that a size must leave room for: below 128 px a pretrained network sees too little, so pixels come
+# first up to there; above, epochs do.
+ENOUGH, PIXELS_FIRST = {True: 4, False: 6}, 128
 # Share of the budget for one training. Where a short run would do (small data), the smaller share leaves room for paired
 # confirmation: five more runs, and a reserve. Where it would not, nothing could be confirmed anyway, and the training
 # gets what audit, test and shipping leave, less a reserve: a shared machine can be half as fast as when it was probed.
-PROVABLE, SHARE, OVERHEAD = 0.11, 0.62, 25.0
+PROVABLE, SHARE, OVERHEAD = 0.11, 0.75, 25.0
 # Epochs over all layers that a run must have to be worth proving on, at this size at least (or the images' own).
 PROVABLE_EPOCHS, PROVABLE_SIZES = 4, (128, 160)
 
@@ -183,7 +184,7 @@ def _within(
     time = max(budget * SHARE - OVERHEAD, budget * 0.3)
     for size in reversed(fitting):
         epochs = epochs_at(size, time)
-        if epochs["all"] >= ENOUGH:
+        if epochs["all"] >= ENOUGH[size <= PIXELS_FIRST]:
             return size, epochs
     return fitting[0], epochs_at(fitting[0], time)
 

@@ -41,7 +41,7 @@ def ready(parts: Path | None, recipe: Path | None, *, light: bool = False) -> It
         console.print(f"snellen: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        console.print("snellen: ended at once", markup=False)
+        console.print("snellen: ended at once. Go on with the same command and --resume.", markup=False)
         raise typer.Exit(130) from None
     except Exception as error:
         if type(error).__name__ != "Interrupted":

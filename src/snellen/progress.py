@@ -91,14 +91,20 @@ def _brief(value: Any) -> str:
     return str(value)
 
 
+# Seconds after which a loop that did not ask is taken not to be running.
+PATIENCE = 10.0
+
+
 class Stopper:
     """Asked by the loop whether to stop: true after the first Ctrl-C. The second one ends the program at once."""
 
     def __init__(self, console: Console) -> None:
         self._asked = threading.Event()
         self._console = console
+        self._polled = 0.0
 
     def __call__(self) -> bool:
+        self._polled = time.monotonic()
         return self._asked.is_set()
 
     @contextmanager
@@ -112,7 +118,8 @@ class Stopper:
                 signal.signal(number, action)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self._asked.is_set():
+        # Outside training nobody asks: there is nothing to save that is not saved, so the program ends at once.
+        if self._asked.is_set() or time.monotonic() - self._polled > PATIENCE:
             raise KeyboardInterrupt
         self._asked.set()
         self._console.print("\nStopping after this step; what was trained is saved. Press Ctrl-C again to end at once.")

@@ -78,8 +78,8 @@ def _screened(lab: Lab, recipe: Recipe, wanted: Iterable[Prescription], seconds:
     """Without those that are worse on cached features; among remedies of one finding, the better screened come first."""
     kept: list[tuple[float, Prescription]] = []
     for prescription in wanted:
-        # Six runs of the head: a third of a whole run is plenty for them, and never more than a tenth of what is left.
-        if not prescription.screens or seconds / 3 > lab.left / 2:
+        # Where no second seed could be confirmed, a screen would only cost time.
+        if not prescription.screens or lab.left < 3 * seconds:
             # What cannot be screened keeps its place, in front of what can.
             kept.append((float("inf"), prescription))
             continue
