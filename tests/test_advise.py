@@ -117,9 +117,8 @@ def test_the_users_word_wins_for_parts_and_wholes(key: str) -> None:
 def test_a_budget_shortens_the_training() -> None:
     free = advised(catalog())
     tight = [advised(catalog(), budget=budget) for budget in (1200, 300, 60)]
-    epochs = [all_epochs(advice.recipe) for advice in (free, *tight)]
-    assert epochs == sorted(epochs, reverse=True)
-    assert epochs[-1] < epochs[0]
+    # Between budgets, epochs are also traded for pixels: only the free recipe is sure to have the most.
+    assert all(all_epochs(advice.recipe) < all_epochs(free.recipe) for advice in tight)
     assert all(advice.estimate < budget for advice, budget in zip(tight, (1200, 300, 60), strict=True))
     # Fewer epochs learn at higher rates.
     assert tight[-1].recipe.stages[2].lr_scale > free.recipe.stages[2].lr_scale

@@ -63,7 +63,7 @@ def test_metadata_and_privacy(shipped: tuple[dict, dict]) -> None:
     assert about["recipe"] == "0123456789ab"
     assert about["license"] == "weights: Apache-2.0"
     assert json.loads(about["seeds"]) == [0, 1]
-    assert "shorter side is 32 pixels" in about["preprocessing"]
+    assert "Resize to exactly 32x32" in about["preprocessing"]
     assert about["snellen_version"]
     assert str(Path(timm.__file__).parent.parent).encode() not in path.read_bytes()
     assert [item.name for item in path.parent.iterdir()] == ["model.onnx"]
