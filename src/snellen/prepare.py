@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -110,12 +110,25 @@ def open_case(settings: Settings, *, out: Path | None, resume: bool) -> Case:
     case = Case(out or fresh_folder(name))
     _not_inside(case, settings)
     if resume:
-        if case.read("settings") is None:
+        known = case.read("settings")
+        if known is None:
             raise SnellenError(f"{case.folder} holds no case to resume; leave --resume out to begin one")
+        for key, mine in settings.plain().items():
+            if key in ("recipe", "changes", "epochs") and mine and mine != known[key]:
+                raise SnellenError(
+                    f"{case.folder} was begun with {key} {known[key]}, now {mine} is given; resume with the same, or without "
+                    "any, or begin a new case"
+                )
         return case
     if case.folder.exists() and any(case.folder.iterdir()):
         raise SnellenError(f"{case.folder} is not empty; choose another --out, or --resume to go on with what is there")
     return case
+
+
+def settled(case: Case, settings: Settings) -> Settings:
+    """What the case was begun with, with the budget given now; on a new case what is given."""
+    known = case.read("settings")
+    return settings if known is None else replace(Settings.of(known), budget=settings.budget)
 
 
 def _not_inside(case: Case, settings: Settings) -> None:

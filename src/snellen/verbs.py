@@ -47,6 +47,7 @@ def run(
     began = time.monotonic()
     settings = Settings(_paths(sources), budget, _path(recipe), dict(changes or {}), epochs)
     case = prepare.open_case(settings, out=_path(out), resume=resume)
+    settings = prepare.settled(case, settings)
     if resume and (final := case.read("final")) and "gates" in final:
         report = write_report(case, lang=lang)
         return _store(case, result(case, _chosen(case), case.audit, report, seconds=final["seconds"]["total"]))
@@ -87,6 +88,7 @@ def train(
     began = time.monotonic()
     settings = Settings(_paths(sources), budget, _path(recipe), dict(changes or {}), epochs)
     case = prepare.open_case(settings, out=_path(out), resume=resume)
+    settings = prepare.settled(case, settings)
     plan = prepare.prepare(case, settings, watch=watch)
     healed = _train(_lab(case, plan, budget, began, watch, stop), plan.recipe)
     case.write("final", {"run": healed.run.folder.name, "seconds": {"train": healed.run.cost["seconds"]}})

@@ -34,8 +34,8 @@ class Healed:
 def heal(lab: Lab, recipe: Recipe, audit: Iterable[Finding]) -> Healed:
     """Try the remedies of all findings, one after another, each against the recipe that is standing when its turn comes.
 
-    The number of looks is planned from the time left before the first of them, so that the error budget
-    (`recipe.improve.alpha`, over all remedies together) holds.
+    The number of looks is planned from the time left before the first of them and kept for the life of the case, so that
+    the error budget (`recipe.improve.alpha`, over all remedies together) holds, however often healing is resumed.
     """
     run = lab.trained(recipe, recipe.seed)
     findings = [finding for finding in (*audit, *run.findings) if finding.severity in ANSWERED and finding.looked]
@@ -43,7 +43,7 @@ def heal(lab: Lab, recipe: Recipe, audit: Iterable[Finding]) -> Healed:
     _note(lab, recipe, wanted)
     seconds = float(run.cost["seconds"]) * SAFETY
     wanted = _screened(lab, recipe, wanted, seconds)
-    planned, seeds = _affordable(lab, recipe, len(wanted), seconds)
+    planned, seeds = _planned(lab, recipe, len(wanted), seconds)
     budget = Budget(recipe.improve.alpha, max(1, planned * (seeds - 1)))
     used = 0
     for prescription in wanted:
@@ -93,6 +93,16 @@ def _screened(lab: Lab, recipe: Recipe, wanted: Iterable[Prescription], seconds:
         places.setdefault(prescription.finding.rule, len(places))
     order = sorted(kept, key=lambda item: (places[item[1].finding.rule], -item[0]))
     return tuple(prescription for _, prescription in order)
+
+
+def _planned(lab: Lab, recipe: Recipe, wanted: int, seconds: float) -> tuple[int, int]:
+    """Remedies and seeds as planned when healing began; planned now, and stored, where it begins."""
+    known = lab.case.read("looks")
+    if known is None:
+        planned, seeds = _affordable(lab, recipe, wanted, seconds)
+        known = {"remedies": planned, "seeds": seeds, "alpha": recipe.improve.alpha}
+        lab.case.write("looks", known)
+    return int(known["remedies"]), int(known["seeds"])
 
 
 def _affordable(lab: Lab, recipe: Recipe, wanted: int, seconds: float) -> tuple[int, int]:
