@@ -25,4 +25,6 @@ def lower_lr(finding: Finding, recipe: Recipe, *, least: float = 1e-6) -> Remedy
         reason=f"The learning rate of {recipe.optim.lr:.2g} overshoots; {new:.2g} is tried.",
         source=SOURCE,
         safety=SAFETY,
+        # What these findings see is the loss; the accuracy of weights that were kept from a better stage hides the harm.
+        metric="log_loss",
     )
