@@ -18,7 +18,7 @@ SIZES = (64, 96, 128, 160, 192, 224)
 FULL = {"head": 15, "last": 10, "all": 25}
 # Epochs over all layers that a size must leave room for: below 128 px a pretrained network sees too little, so pixels come
 # first up to there; above, epochs do.
-ENOUGH, PIXELS_FIRST = {True: 4, False: 6}, 128
+ENOUGH_SMALL, ENOUGH_LARGE, PIXELS_FIRST = 4, 6, 128
 # Share of the budget for one training. Where a short run would do (small data), the smaller share leaves room for paired
 # confirmation: five more runs, and a reserve. Where it would not, nothing could be confirmed anyway, and the training
 # gets what audit, test and shipping leave, less a reserve: a shared machine can be half as fast as when it was probed.
@@ -184,7 +184,7 @@ def _within(
     time = max(budget * SHARE - OVERHEAD, budget * 0.3)
     for size in reversed(fitting):
         epochs = epochs_at(size, time)
-        if epochs["all"] >= ENOUGH[size <= PIXELS_FIRST]:
+        if epochs["all"] >= (ENOUGH_SMALL if size <= PIXELS_FIRST else ENOUGH_LARGE):
             return size, epochs
     return fitting[0], epochs_at(fitting[0], time)
 
