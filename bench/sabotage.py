@@ -76,7 +76,7 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
         _snellen(data, folder / "control", same)
         healed.append(_rows(folder / "healed"))
         control.append(_rows(folder / "control"))
-        facts = _facts(name, answer) | {
+        facts = _facts(name, answer, first) | {
             "control_seconds": round(time.monotonic() - began),
             "control_epochs": round(epochs * factor),
         }
@@ -114,8 +114,11 @@ def _rows(case: Path) -> Predictions:
     )  # fmt: skip
 
 
-def _facts(name: str, answer: dict[str, Any]) -> dict[str, Any]:
-    named = sorted({finding["rule"] for finding in answer["findings"] if finding["severity"] != "info"})
+def _facts(name: str, answer: dict[str, Any], first: Run) -> dict[str, Any]:
+    named = sorted(
+        {finding.rule for finding in first.findings if finding.severity != "info"}
+        | {finding["rule"] for finding in answer["findings"] if finding["severity"] != "info"}
+    )
     tried = [
         {key: row[key] for key in ("remedy", "finding", "metric", "effect", "low", "high", "decision")}
         for row in answer["verdicts"]

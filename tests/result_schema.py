@@ -19,7 +19,7 @@ VERDICT: dict[str, Any] = {
 }  # fmt: skip
 ARTIFACT: dict[str, Any] = {"format": str, "path": str, "latency_ms": NUMBER, "parity": NUMBER}
 # What may stand beside them. A new key is written down here first.
-MORE = {"top": {"val_test", "gates", "planted"}, "verdict": {"reason", "stage"}}
+MORE = {"top": {"val_test", "gates", "planted", "peak_bytes"}, "verdict": {"reason", "stage"}}
 
 
 def check(answer: Any) -> None:

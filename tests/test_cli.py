@@ -46,19 +46,24 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="module")
 def probed(apart: Path) -> None:
     """What the probe would find out in twenty seconds of a busy machine, as if it were remembered."""
-    from snellen.train.features import digest
-    from snellen.train.machine import Setting, device, environment
+    import torch
+
+    from snellen.train.probe import place
 
     known = {
-        "precision": "fp32", "layout": "contiguous", "all": 0.01, "all_small": 0.003, "last": 0.006, "forward": 0.003,
-        "candidates": {"contiguous fp32": [0.01]}, "busy": 0.0,
+        "precision": "fp32", "layout": "contiguous", "compile": False, "all": 0.01, "all_small": 0.003, "last": 0.006,
+        "forward": 0.003, "candidates": {"contiguous fp32": [0.01]}, "forwards": {"contiguous fp32": [0.003]}, "gain": 1.0,
+        "batch": 32, "busy": 0.0,
     }  # fmt: skip
     (apart / "probe").mkdir(exist_ok=True)
-    for name in ("tf_efficientnet_lite0:False", "test_efficientnet:True"):
-        for threads in (1, 2, os.cpu_count()):
-            machine = {**environment(Setting(device=device())), "threads": threads}
-            key = digest({"name": name, "size": 128, "small": 64, "batch": 32, **machine})
-            (apart / "probe" / f"{key}.json").write_text(json.dumps(known))
+    before = torch.get_num_threads()
+    for threads in {1, 2, os.cpu_count() or 1}:
+        torch.set_num_threads(threads)
+        for name in ("tf_efficientnet_lite0:False", "test_efficientnet:True"):
+            for size, small in ((128, 64), (64, 32)):
+                path = place(apart, name=name, size=size, small=small, batch=32)
+                path.write_text(json.dumps(known))
+    torch.set_num_threads(before)
 
 
 # ---- What it costs to ask

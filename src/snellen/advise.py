@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,11 @@ FULL = {"head": 15, "last": 10, "all": 25}
 # Epochs over all layers that a size must leave room for: below 128 px a pretrained network sees too little, so pixels come
 # first up to there; above, epochs do.
 ENOUGH_SMALL, ENOUGH_LARGE, PIXELS_FIRST = 4, 6, 128
-# Share of the budget for one training. Where a short run would do (small data), the smaller share leaves room for paired
-# confirmation: five more runs, and a reserve. Where it would not, nothing could be confirmed anyway, and the training
-# gets what audit, test and shipping leave, less a reserve: a shared machine can be half as fast as when it was probed.
-PROVABLE, SHARE, OVERHEAD = 0.11, 0.75, 25.0
+# Share of the budget for one training. Where a short run would do (small data), a small share leaves room for paired
+# confirmation: five more runs, or three (one remedy with two seeds), and a reserve. Where it would not, nothing could be
+# confirmed anyway, and the training gets what audit, test and shipping leave, less a reserve: a shared machine can be half
+# as fast as when it was probed.
+PROVABLE, SHARE, OVERHEAD = (0.11, 0.17), 0.75, 25.0
 # Epochs over all layers that a run must have to be worth proving on, at this size at least (or the images' own).
 PROVABLE_EPOCHS, PROVABLE_SIZES = 4, (128, 160)
 
@@ -177,8 +179,8 @@ def _within(
         return _epochs(scale)
 
     # Small data: a run short enough to be repeated in pairs, at the largest size that leaves enough epochs.
-    for size in reversed([s for s in fitting if s in PROVABLE_SIZES] or fitting[-1:]):
-        epochs = epochs_at(size, budget * PROVABLE)
+    for share, size in product(PROVABLE, reversed([s for s in fitting if s in PROVABLE_SIZES] or fitting[-1:])):
+        epochs = epochs_at(size, budget * share)
         if epochs["all"] >= PROVABLE_EPOCHS:
             return size, epochs
     time = max(budget * SHARE - OVERHEAD, budget * 0.3)

@@ -23,10 +23,11 @@ from snellen.data.split import split
 from snellen.examine import audit
 from snellen.improve.score import METRICS
 from snellen.recipe import Recipe
-from snellen.shelf import TASKS, hint
-from snellen.train.machine import Setting, device
+from snellen.shelf import MODELS, TASKS, hint
+from snellen.train.machine import Setting, setting_of
 from snellen.train.measure import measure
-from snellen.train.probe import BUSY, Costs, probe
+from snellen.train.probe import BUSY, Costs, largest_batch, probe
+from snellen.train.switches import switched
 from snellen.values import Finding, SnellenError
 
 Watch = Callable[[Mapping[str, Any]], None]
@@ -68,7 +69,19 @@ class Settings:
             raise SnellenError(f"metric {recipe.metric!r} has no score per sample{hint(recipe.metric, tuple(METRICS))}")
         # Read a second time as it stands: a loaded recipe does not tell what was written from what was filled in.
         file = yaml.safe_load(self.recipe.read_text(encoding="utf-8")) if self.recipe else {}
-        return recipe, {**_leaves(file), **self.changes}
+        return _of_one_size(recipe, {**_leaves(file), **self.changes})
+
+
+def _of_one_size(recipe: Recipe, given: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:
+    """A model that is built for images of one size gets the same one in training and at evaluation: the user's, else the
+    one that it was pretrained at."""
+    ask = getattr(MODELS.module(recipe.model_part().name), "only_size", None)
+    native = ask(recipe.model.name) if ask else None
+    if native is None:
+        return recipe, given
+    size = given.get("data.size") or given.get("data.eval_size") or native
+    patch = {key: size for key in ("data.size", "data.eval_size") if key not in given}
+    return recipe.change(patch), {**given, **patch}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +161,18 @@ def _newest(name: str) -> Path:
 
 def look(case: Case, settings: Settings, *, watch: Watch) -> tuple[Finding, ...]:
     """Read and measure the data, store the catalog, and let the catalog rules look."""
-    wanted, _ = settings.wanted()
+    wanted, given = settings.wanted()
     catalog = _read(settings, wanted, watch)
     size = wanted.data.eval_size or max(64, min(160, int(shorter_side(catalog))))
     case.write("settings", settings.plain())
-    return _measured(case, catalog, wanted, size, _costs(wanted, watch), watch)[2]
+    return _measured(case, catalog, wanted, size, _costs(wanted, given, watch), watch)[2]
 
 
 def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
     """Read, measure, audit and advise; on resume the stored recipe is taken, not advised anew."""
     wanted, given = settings.wanted()
     catalog = _read(settings, wanted, watch)
-    costs = _costs(wanted, watch)
+    costs = _costs(wanted, given, watch)
     cost = Cost(
         ((costs.small, costs.all_small), (costs.size, costs.all)), costs.last / costs.all, costs.forward / costs.all
     )
@@ -174,7 +187,7 @@ def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
         recipe = Recipe.make(stored["recipe"])
     else:
         recipe = _advised(case, catalog, findings, cost, settings, wanted, given, (size, eval_size), costs, watch)
-    return Plan(catalog, pixels, _setting(recipe, costs), recipe, findings)
+    return Plan(catalog, pixels, setting_of(recipe.train, costs.setting), recipe, findings)
 
 
 def _read(settings: Settings, wanted: Recipe, watch: Watch) -> Catalog:
@@ -182,21 +195,38 @@ def _read(settings: Settings, wanted: Recipe, watch: Watch) -> Catalog:
     return read(settings.sources, group=wanted.data.group)
 
 
-def _costs(wanted: Recipe, watch: Watch) -> Costs:
+def _costs(wanted: Recipe, given: Mapping[str, Any], watch: Watch) -> Costs:
     watch({"title": "probe this machine"})
-    task = TASKS.pick(wanted.task)()
-    name = f"{wanted.model.name}:{wanted.model.weights == 'none'}"
-    plain = wanted.change({"model.weights": "none"})
-    costs = probe(lambda: task.model(plain, ("a", "b")), name=name, cache=cache_folder())
+    shape = shape_of(wanted, given)
+    if wanted.train.compile:
+        watch({"notice": "torch.compile is measured too: on a CPU that takes about a minute, once"})
+    costs = probe(
+        lambda: _noise(wanted), name=f"{wanted.model.name}:{wanted.model.weights == 'none'}", cache=cache_folder(),
+        compile=wanted.train.compile, **shape,
+    )  # fmt: skip
     if costs.busy >= BUSY:
         watch({"notice": f"other programs use {costs.busy:.0%} of the processor: estimates of time are too high"})
     return costs
 
 
-def _setting(recipe: Recipe, costs: Costs) -> Setting:
-    precision = costs.setting.precision if recipe.train.precision == "auto" else recipe.train.precision
-    layout = costs.setting.layout if recipe.train.layout == "auto" else recipe.train.layout
-    return Setting(precision, layout, device())
+def shape_of(wanted: Recipe, given: Mapping[str, Any]) -> dict[str, int]:
+    """What is probed: the user's size and batch, else those that most trainings have."""
+    size = int(given.get("data.size") or 128)
+    return {"size": size, "small": 64 if size > 96 else size // 2, "batch": min(wanted.train.batch, 64)}
+
+
+def _noise(wanted: Recipe) -> Any:
+    """The model without its pretrained weights: they cost the same."""
+    return TASKS.pick(wanted.task)().model(wanted.change({"model.weights": "none"}), ("a", "b"))
+
+
+def _parts(recipe: Recipe, setting: Setting) -> dict[str, Any]:
+    """train.accumulate: auto as a number: as few parts of the batch as the memory asks for."""
+    if recipe.train.accumulate != "auto":
+        return {}
+    model = switched(setting.prepare(_noise(recipe)), recipe.train)
+    fits = largest_batch(model, setting, size=recipe.data.size, batch=recipe.train.batch)
+    return {"train.accumulate": -(-recipe.train.batch // fits)}
 
 
 def _measured(
@@ -204,8 +234,9 @@ def _measured(
 ) -> tuple[Catalog, Pixels, tuple[Finding, ...]]:
     watch({"title": "decode and measure"})
     catalog, pixels = open_pixels(
-        catalog, size=size, cache=cache_folder(), progress=lambda done, total: watch({"done": done, "total": total})
-    )
+        catalog, size=size, cache=cache_folder(), progress=lambda done, total: watch({"done": done, "total": total}),
+        notice=lambda text: watch({"notice": text}),
+    )  # fmt: skip
     if (case.folder / "catalog.parquet").is_file():
         return case.catalog, pixels, case.audit
     catalog = catalog.with_columns({"near": near_clusters(catalog)})
@@ -213,8 +244,8 @@ def _measured(
     catalog = split(catalog, val=wanted.data.val, test=wanted.data.test, seed=0)
     watch({"title": "embed and judge labels"})
     task = TASKS.pick(wanted.task)()
-    model = _setting(wanted, costs).prepare(task.model(wanted, catalog.classes))
-    catalog = measure(catalog, pixels, model, _setting(wanted, costs), size=size)
+    setting = setting_of(wanted.train, costs.setting)
+    catalog = measure(catalog, pixels, setting.prepare(task.model(wanted, catalog.classes)), setting, size=size)
     catalog = catalog.drop_columns(["thumb"])
     findings = audit(catalog)
     catalog.save(case.folder / "catalog.parquet")
@@ -236,16 +267,20 @@ def _advised(
         reason = f"{settings.epochs} epochs were asked for; they are shared out as the staged recipe does"
         mine = Choice("stages", shares, reason, "SPEC M3", f"按要求共 {settings.epochs} 轮，按分阶段方案分配")
         chosen = [mine if choice.key == "stages" else choice for choice in chosen]
-    setting = _setting(recipe, costs)
-    recipe = recipe.change({"train.precision": setting.precision, "train.layout": setting.layout}).resolve()
+    setting = setting_of(recipe.train, costs.setting)
+    fixed = {"train.precision": setting.precision, "train.layout": setting.layout, "train.compile": setting.compile}
+    recipe = recipe.change({**fixed, **_parts(recipe, setting)}).resolve()
     choices = [
         {"key": c.key, "value": _short(c.value), "reason": c.reason, "reason_zh": c.reason_zh, "source": c.source}
         for c in chosen
     ]
-    probed = f"measured here: fastest of {len(costs.candidates)} settings, {costs.all * 1000:.1f} ms per image of {costs.size} px"
+    probed = (
+        f"measured here: fastest of {len(costs.candidates)} settings, {costs.all * 1000:.1f} ms per image of {costs.size} px, "
+        f"{costs.gain:.2f} times as fast as torch's default"
+    )
     choices.append(
         {"key": "train.precision, train.layout", "value": f"{setting.precision}, {setting.layout}", "reason": probed,
-         "reason_zh": f"本机实测最快：每张 {costs.size} 像素图像 {costs.all * 1000:.1f} 毫秒", "source": "probe"}
+         "reason_zh": f"本机实测最快：每张 {costs.size} 像素图像 {costs.all * 1000:.1f} 毫秒，是默认设置的 {costs.gain:.2f} 倍", "source": "probe"}
     )  # fmt: skip
     counts = [len(catalog.usable().of(split)) for split in ("train", "val")]
     estimate = seconds(recipe, cost, *counts)
@@ -254,7 +289,7 @@ def _advised(
         {
             "choices": choices, "given": {**given, **({"epochs": settings.epochs} if settings.epochs else {})},
             "budget": settings.budget, "estimate": estimate, "recipe": recipe.plain(),
-            "costs": {"seconds_per_image": costs.all, "size": costs.size, "candidates": costs.candidates},
+            "costs": {"seconds_per_image": costs.all, "size": costs.size, "candidates": costs.candidates, "gain": costs.gain},
         },
     )  # fmt: skip
     watch({"advice": choices, "estimate": estimate})

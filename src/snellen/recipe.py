@@ -97,18 +97,35 @@ class Stage(_Frozen):
 
 
 class Train(_Frozen):
-    """`views`: augmented copies of each image kept per head-stage epoch cycle; `ema`: decay of the averaged weights, 0 is off."""
+    """`views`: augmented copies of each image that stages with a frozen part cycle through; `cache`: whether the frozen
+    part of the last-stages training is computed once ("auto": where that pays and fits); `progressive`: training of all
+    layers begins with smaller images; `ema`: decay of the averaged weights, 0 is off.
+
+    `accumulate`: into how many parts a batch is cut ("auto": as few as the memory asks for). `precision`: fp16 needs CUDA.
+    `compile`: torch.compile, off by default because compiling takes about a minute on a CPU ("auto": where the probe,
+    which then takes that minute too, finds it faster). `checkpointing`: activations are computed twice instead of kept.
+    `sync_norm`: batch-norm over all processes of a distributed training."""
 
     batch: Annotated[int, Field(ge=1)] = 32
-    accumulate: Annotated[int, Field(ge=1)] = 1
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    accumulate: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     layout: Literal["auto", "contiguous", "channels_last"] = "auto"
+    compile: bool | Literal["auto"] = False
+    checkpointing: bool = False
+    sync_norm: bool = False
     sampling: Literal["uniform", "balanced"] = "uniform"
     ema: Share = 0.99
     views: Annotated[int, Field(ge=1, le=64)] = 4
+    cache: Literal["auto", "off"] = "auto"
+    progressive: bool = False
     freeze_norm: bool = False
     gap_samples: Annotated[int, Field(ge=1)] = 256
     threads: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def parts(self) -> int:
+        """Into how many parts a batch is cut to begin with: `accumulate`, and 1 where that is still to be found out."""
+        return 1 if self.accumulate == "auto" else self.accumulate
 
 
 class Gates(_Frozen):

@@ -8,6 +8,7 @@ from typing import Any
 
 from snellen.case import Case
 from snellen.improve.heal import Healed
+from snellen.parts.meters.memory import memory
 from snellen.values import Finding, Verdict
 
 METRIC = ("value", "low", "high", "n")
@@ -25,6 +26,7 @@ def result(
         "run": str(case.folder),
         "report": str(report),
         "seconds": round(seconds, 3),
+        "peak_bytes": memory(None)["peak_bytes"],
         "test": {name: {key: row[key] for key in METRIC} for name, row in final.get("test", {}).items()},
         "val_test": {name: {key: row[key] for key in METRIC} for name, row in final.get("val_test", {}).items()},
         "findings": [_finding(item, paths) for item in found],

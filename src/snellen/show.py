@@ -34,9 +34,8 @@ def answer(given: Mapping[str, Any], *, console: Console, json: bool) -> None:
         out.print(f"gate [{colour}]{mark}[/]", _safe(gate["message"]), highlight=False)
     for item in given["artifacts"]:
         out.print(_safe(f"{item['format']}: {item['path']}, {item['latency_ms']:.2f} ms an image"), highlight=False)
-    out.print(
-        _safe(f"report: {given['report']}   ({given['seconds']:.0f} s)"), style="bold", highlight=False, soft_wrap=True
-    )
+    spent = f"{given['seconds']:.0f} s, {given['peak_bytes'] / 2**30:.1f} GiB at most"
+    out.print(_safe(f"report: {given['report']}   ({spent})"), style="bold", highlight=False, soft_wrap=True)
 
 
 def findings(found: Sequence[Finding], *, console: Console, json: bool) -> None:

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,31 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def write_array(path: Path, shape: tuple[int, ...], dtype: Any, chunks: Iterable[Any]) -> None:
+    """Write a .npy file from consecutive parts of it, so that no more than one is in memory; whole or not at all.
+
+    Raises SnellenError where the parts do not add up to `shape`.
+    """
+    import numpy as np
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    expected = math.prod(shape) * np.dtype(dtype).itemsize
+    try:
+        with temp.open("wb") as file:
+            header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            written = sum(file.write(np.ascontiguousarray(part, dtype=dtype).data) for part in chunks)
+            if written != expected:
+                raise SnellenError(f"{path}: got {written} bytes for an array {shape}, expected {expected}")
+            file.flush()
+            os.fsync(file.fileno())
+        temp.replace(path)
+    finally:
+        temp.unlink(missing_ok=True)
+    _sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -247,25 +247,32 @@ def check_augment(name: str) -> None:
     import torch
 
     module, part = AUGMENTS.module(name), AUGMENTS.build(name, {})
-    kinds = {"geometry": (3, 3), "colour": (3, 4)}
-    assert module.KIND in (*kinds, "pixels"), f"augment {name}: KIND is {module.KIND!r}"
+    assert module.KIND in ("geometry", "colour", "pixels", "policy"), f"augment {name}: KIND is {module.KIND!r}"
     assert isinstance(module.DRAWS, int), f"augment {name}: DRAWS is {module.DRAWS!r}, expected a number"
     assert module.DRAWS >= 1, f"augment {name} draws nothing"
-    draws = torch.rand(6, module.DRAWS, generator=torch.Generator().manual_seed(1))
-    images = torch.rand(6, 3, 16, 20, generator=torch.Generator().manual_seed(2))
+    draws = torch.rand(9, module.DRAWS, generator=torch.Generator().manual_seed(1))
+    images = torch.rand(9, 3, 16, 20, generator=torch.Generator().manual_seed(2))
+    whole = _augmented(name, module.KIND, part(draws), images)
+    again = _augmented(name, module.KIND, part(draws), images)
+    for key, value in whole.items():
+        assert torch.isfinite(value).all(), f"augment {name} is not finite"
+        assert torch.equal(value, again[key]), f"augment {name} differs for the same draws"
+        for row in range(9):
+            alone = _augmented(name, module.KIND, part(draws[row : row + 1]), images[row : row + 1])[key][0]
+            assert torch.allclose(value[row], alone, atol=1e-6), f"augment {name}: {row} depends on its neighbours"
 
-    def applied(rows: slice) -> Any:
-        result = part(draws[rows])
-        return result(images[rows].clone()) if module.KIND == "pixels" else result
 
-    whole = applied(slice(0, 6))
-    expected = (6, *kinds.get(module.KIND, images.shape[1:]))
-    assert tuple(whole.shape) == expected, f"augment {name} has the shape {tuple(whole.shape)}, expected {expected}"
-    assert torch.isfinite(whole).all(), f"augment {name} is not finite"
-    assert torch.equal(whole, applied(slice(0, 6))), f"augment {name} differs for the same draws"
-    for row in range(6):
-        alone = applied(slice(row, row + 1))[0]
-        assert torch.allclose(whole[row], alone, atol=1e-6), f"augment {name}: sample {row} depends on its neighbours"
+def _augmented(name: str, kind: str, result: Any, images: Any) -> dict[str, Any]:
+    """What a part returned for the images, by kind; the operations on pixels are carried out."""
+    from snellen.train.augment import changes_of
+
+    changes, pixels = changes_of(kind, result, len(images)), images.clone()
+    for rows, operation in changes.pixels:
+        pixels[rows] = operation(pixels[rows])
+    found = {"geometry": (changes.geometry, (3, 3)), "colour": (changes.colour, (3, 4))}
+    for key, (value, shape) in found.items():
+        assert value is None or tuple(value.shape) == (len(images), *shape), f"augment {name}: {key} is {value.shape}"
+    return {key: value for key, (value, _) in found.items() if value is not None} | {"pixels": pixels}
 
 
 def check_optimizer(name: str) -> None:

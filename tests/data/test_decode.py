@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from snellen.data import decode as decode_room
 from snellen.data.decode import decode, file_verdict
 from snellen.data.measure import LOOK
 
@@ -175,6 +176,30 @@ def test_large_jpeg_is_decoded_at_a_fraction_and_keeps_its_size(tmp_path: Path) 
     assert (found.measured["width"], found.measured["height"]) == (3000, 2000)
     whole = np.asarray(Image.fromarray(_texture(3000, 2000)).resize((64, 64), Image.Resampling.BICUBIC), float)
     assert np.abs(found.pixels - whole).mean() < 2
+
+
+def test_scaled_decoding_does_not_hurt_the_pixels(tmp_path: Path) -> None:
+    """Against the same file decoded whole: no more than rounding, also where it is rich in detail."""
+    chance = np.random.default_rng(0)
+    rich = _texture(2000, 1500).astype(int) + chance.normal(0, 20, (1500, 2000, 1)).astype(int)
+    Image.fromarray(np.clip(rich, 0, 255).astype(np.uint8)).save(tmp_path / "a.jpg", quality=95)
+    with Image.open(tmp_path / "a.jpg") as image:
+        whole = np.asarray(image.convert("RGB").resize((160, 160), Image.Resampling.BICUBIC), float)
+    assert np.abs(decode(tmp_path / "a.jpg", 160).pixels - whole).mean() < 1.5
+
+
+@pytest.mark.parametrize(
+    ("size", "loaded"),
+    [(64, (750, 500)), (200, (750, 500)), (300, (1500, 1000)), (500, (1500, 1000)), (501, (3000, 2000))],
+)
+def test_a_jpeg_is_scaled_while_it_is_decoded_but_never_below_twice_what_is_wanted(
+    tmp_path: Path, size: int, loaded: tuple[int, int]
+) -> None:
+    Image.fromarray(_texture(3000, 2000)).save(tmp_path / "a.jpg")
+    with Image.open(tmp_path / "a.jpg") as image:
+        decode_room._load(image, size)
+        assert image.size == loaded
+    assert loaded == (3000, 2000) or min(loaded) >= 2 * max(size, LOOK)
 
 
 @pytest.mark.filterwarnings("ignore")

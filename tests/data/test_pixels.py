@@ -101,15 +101,6 @@ def test_a_store_that_another_process_published_first_is_used(
     assert len(list((tmp_path / "c" / "pixels").iterdir())) == 1
 
 
-def test_a_damaged_store_says_so(catalog: Catalog, tmp_path: Path) -> None:
-    open_pixels(catalog, size=16, cache=tmp_path / "c")
-    (folder,) = (tmp_path / "c" / "pixels").iterdir()
-    data = (folder / "pixels.npy").read_bytes()
-    (folder / "pixels.npy").write_bytes(data[:500])
-    with pytest.raises(SnellenError, match="delete this folder"):
-        open_pixels(catalog, size=16, cache=tmp_path / "c")
-
-
 def test_a_full_disk_is_refused_before_it_is_full(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

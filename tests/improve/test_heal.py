@@ -328,6 +328,13 @@ def test_prescriptions_are_in_order_and_not_doubled(remedies) -> None:
     assert REMEDIES.pick("good")(FINDING, RECIPE).patch["optim.settings"] == {"beta1": 0.7}
 
 
+def test_what_every_recipe_has_is_restored_first(tmp_path: Path, remedies) -> None:
+    remedies("useless", "good", "harmful")
+    file = tmp_path / "parts" / "remedies" / "harmful.py"
+    file.write_text(file.read_text().replace("SCREENS = False", "SCREENS = False\nRESTORES = True"))
+    assert [item.remedy.name for item in prescribe([FINDING], RECIPE)] == ["harmful", "useless", "good"]
+
+
 def test_a_remedy_that_would_change_nothing_is_left_out(remedies) -> None:
     remedies("good")
     assert prescribe([FINDING], RECIPE.change({"optim.settings": {"beta1": 0.7}})) == ()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +59,17 @@ def test_stopped_after_every_step(whole: Run, trained, weights_of, differ, signa
     same(trained(tiny.recipe()), whole, weights_of, differ, signals)
 
 
+def _written(path: Path, steps: int, *, patience: float = 20.0) -> dict[str, Any]:
+    """What the checkpoint of so many steps says, once the child has written it behind its training's back."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        about = store.read_tensors(path)[1] if path.is_file() else {"steps": -1}
+        if about["steps"] >= steps:
+            return about
+        time.sleep(0.05)
+    raise AssertionError(f"no checkpoint of {steps} steps after {patience} s")
+
+
 @pytest.mark.parametrize("stage", tiny.STEPS)
 def test_killed_and_resumed(stage: str, whole: Run, tmp_path: Path, trained, weights_of, differ, signals) -> None:
     first, last = tiny.STEPS[stage]
@@ -65,12 +78,12 @@ def test_killed_and_resumed(stage: str, whole: Run, tmp_path: Path, trained, wei
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         said = child.stdout.readline()
+        written = _written(tmp_path / "run" / "checkpoints" / "last.safetensors", first + 4)
         child.kill()
         child.communicate()
     assert said == "waiting\n"
     assert child.returncode == -9
-    _, about = store.read_tensors(tmp_path / "run" / "checkpoints" / "last.safetensors")
-    assert tiny.recipe().stages[about["stage"]].name == stage
+    assert tiny.recipe().stages[written["stage"]].name == stage
     same(trained(tiny.recipe()), whole, weights_of, differ, signals)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +14,16 @@ from snellen.data.decode import file_verdict
 ID_LENGTH = 16
 # Starts the content of a file whose bytes could not be read (then it stands for the path); no digit of a hash.
 UNREAD = "x"
-THREADS = 2
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def contents(files: Sequence[Path]) -> list[tuple[str, str]]:
     """(content hash, verdict) of every file; what cannot be read has a hash of its path and a verdict other than ok."""
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         return list(pool.map(_content, files, chunksize=1))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from snellen.examine import diagnose
 from snellen.improve.lab import Lab
 from snellen.improve.prescribe import Prescription, prescribe
-from snellen.improve.screen import screen
+from snellen.improve.screen import Look, screen
 from snellen.improve.trial import Budget, verify
 from snellen.recipe import Recipe
 from snellen.run import Run
@@ -74,20 +74,18 @@ def enter(lab: Lab, verdict: Verdict) -> None:
         lab.case.enter(verdict)
 
 
-def _screened(lab: Lab, recipe: Recipe, wanted: Iterable[Prescription], seconds: float) -> tuple[Prescription, ...]:
+def _screened(lab: Lab, recipe: Recipe, wanted: Sequence[Prescription], seconds: float) -> tuple[Prescription, ...]:
     """Without those that are worse on cached features; among remedies of one finding, the better screened come first."""
+    # Where no second seed could be confirmed, training heads would only cost time; those of before still count.
+    looks = iter(screen(lab, recipe, [item for item in wanted if item.screens], train=lab.left >= 3 * seconds))
     kept: list[tuple[float, Prescription]] = []
     for prescription in wanted:
-        # Where no second seed could be confirmed, a screen would only cost time.
-        if not prescription.screens or lab.left < 3 * seconds:
-            # What cannot be screened keeps its place, in front of what can.
-            kept.append((float("inf"), prescription))
-            continue
-        effect, verdict = screen(lab, recipe, prescription)
-        if verdict is not None:
-            enter(lab, verdict)
+        look = next(looks) if prescription.screens else Look()
+        if look.verdict is not None:
+            enter(lab, look.verdict)
         else:
-            kept.append((effect.effect, prescription))
+            # What cannot be screened keeps its place, in front of what can.
+            kept.append((float("inf") if look.effect is None else look.effect.effect, prescription))
     places: dict[str, int] = {}
     for _, prescription in kept:
         places.setdefault(prescription.finding.rule, len(places))

@@ -9,7 +9,8 @@ from snellen.recipe import Recipe
 from snellen.shelf import REMEDIES
 from snellen.values import SEVERITIES, Finding, Remedy
 
-# A training that went wrong is mended before anything is tuned: other remedies could not be judged on it.
+# A training that went wrong is mended before anything is tuned: other remedies could not be judged on it. So is a recipe
+# that lacks what every recipe has: a remedy that only restores it says RESTORES.
 BROKEN = ("nonfinite", "rate_too_high", "gradient_unstable")
 
 
@@ -31,7 +32,7 @@ def _far(finding: Finding) -> bool:
 
 
 def prescribe(findings: Iterable[Finding], recipe: Recipe) -> tuple[Prescription, ...]:
-    """Remedies in order: broken trainings first, then by severity, then what lies far beyond its limit, and among equals
+    """Remedies in order: broken trainings and recipes first, then by severity, then what lies far beyond its limit, and among equals
     data, structure, training (SPEC S6).
 
     A patch that several findings ask for is listed once, for the first of them.
@@ -43,7 +44,7 @@ def prescribe(findings: Iterable[Finding], recipe: Recipe) -> tuple[Prescription
             remedy = getattr(module, name)(finding, recipe) if finding.rule in module.CURES else None
             if remedy is not None:
                 rank = (
-                    finding.rule not in BROKEN,
+                    finding.rule not in BROKEN and not getattr(module, "RESTORES", False),
                     -SEVERITIES.index(finding.severity),
                     not _far(finding),
                     module.ORDER,

@@ -12,6 +12,7 @@ SOURCE = "SPEC S1, L8, D8; Steiner et al. 2022, arXiv:2106.10270 (augmentation a
 SAFETY: Safety = "safe"
 ORDER = 25
 SCREENS = False
+RESTORES = True
 APPLIES = {"augment.parts": [], "model.dropout": 0.0, "loss.settings": {"smoothing": 0.0}}
 
 AUGMENT = ({"name": "flip"}, {"name": "crop", "settings": {"low": 0.4}}, {"name": "brightness_contrast"})

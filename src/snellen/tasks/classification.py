@@ -35,7 +35,8 @@ class classification:
     def model(self, recipe: Recipe, classes: tuple[str, ...]) -> nn.Module:
         """The model with a new head; raises SnellenError where its name is unknown or its weights cannot be had."""
         part = recipe.model_part()
-        settings: dict[str, Any] = {"classes": len(classes), **recipe.model.model_dump()}
+        sizes = (recipe.data.size, recipe.data.eval_size or recipe.data.size)
+        settings: dict[str, Any] = {"classes": len(classes), "sizes": sizes, **recipe.model.model_dump()}
         known = MODELS.settings(part.name)
         try:
             model: nn.Module = MODELS.build(part.name, {key: value for key, value in settings.items() if key in known})

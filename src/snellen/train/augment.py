@@ -1,4 +1,7 @@
-"""Augmentation of a whole batch at once: one warp, one colour matrix, then pixel operations."""
+"""Augmentation of a whole batch at once: one warp, one colour matrix, then pixel operations.
+
+Only the samples that something happens to are worked on, and what happens to one does not depend on the others.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from snellen.parts.augments._changes import Changes, Operation
+from snellen.parts.augments._operations import recolour
 from snellen.recipe import AimedPart, Part, Recipe
 from snellen.shelf import AUGMENTS
 from snellen.train.draws import uniforms
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What was drawn for a batch: `geometry` [n, 3, 3] from output to input coordinates in -1..1 (targets follow the same
+    matrices, see train/targets), `colour` [n, 3, 4], and operations on the images of some rows, in order."""
+
+    geometry: Tensor
+    colour: Tensor
+    pixels: tuple[tuple[Tensor, Operation], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +38,14 @@ class _Step:
     function: Callable[[Tensor], Any]
     classes: frozenset[int] | None
 
+    def rows(self, targets: np.ndarray) -> Tensor:
+        hit = np.ones(len(targets), bool) if self.classes is None else np.isin(targets, list(self.classes))
+        return torch.from_numpy(np.flatnonzero(hit))
+
 
 @dataclass(frozen=True, slots=True)
 class Augmenter:
-    """Turns stored pixels [n, s, s, 3] uint8 into network input [n, 3, size, size] float32, channels last in memory."""
+    """Turns stored pixels [n, s, s, 3] uint8 into network input [n, 3, size, size] float32."""
 
     steps: tuple[_Step, ...]
     size: int
@@ -35,31 +54,96 @@ class Augmenter:
 
     def __call__(self, pixels: np.ndarray, targets: np.ndarray, *, seed: int, epoch: int, keys: np.ndarray) -> Tensor:
         """Augment; `keys` [n] are the samples' keys, `targets` [n] their class indices (for parts aimed at classes)."""
-        images = _floats(pixels)
+        return self.apply(pixels, self.draw(targets, seed=seed, epoch=epoch, keys=keys))
+
+    def draw(self, targets: np.ndarray, *, seed: int, epoch: int, keys: np.ndarray) -> Drawn:
+        """What happens to each sample: a function of seed, epoch and its key, and of its class where parts are aimed."""
         draws = torch.from_numpy(uniforms(seed, epoch, keys, sum(step.draws for step in self.steps) or 1))
-        geometry = torch.eye(3).repeat(len(images), 1, 1)
-        colour = torch.eye(4).repeat(len(images), 1, 1)
+        geometry = torch.eye(3).repeat(len(keys), 1, 1)
+        colour = torch.eye(4).repeat(len(keys), 1, 1)
         operations, place = [], 0
         for step in self.steps:
-            u, place = draws[:, place : place + step.draws], place + step.draws
-            chosen = _chosen(step, targets)
-            if step.kind == "geometry":
-                geometry = torch.where(chosen, geometry @ step.function(u), geometry)
-            elif step.kind == "colour":
-                colour = torch.where(chosen, _square(step.function(u)) @ colour, colour)
-            else:
-                operations.append((chosen[..., None], step.function(u)))
-        images = _colour(self._warp(images, geometry), colour)
-        for mask, operation in operations:
-            images = torch.where(mask, operation(images), images)
-        return normalise(images, self.mean, self.std)
+            rows, start, place = step.rows(targets), place, place + step.draws
+            if not len(rows):
+                continue
+            changes = changes_of(step.kind, step.function(draws[rows, start:place]), len(rows))
+            if changes.geometry is not None:
+                geometry[rows] = geometry[rows] @ changes.geometry
+            if changes.colour is not None:
+                colour[rows] = _square(changes.colour) @ colour[rows]
+            operations += [(rows[chosen], operation) for chosen, operation in changes.pixels]
+        return Drawn(geometry, colour[:, :3], tuple(operations))
 
-    def _warp(self, images: Tensor, geometry: Tensor) -> Tensor:
-        if not any(step.kind == "geometry" for step in self.steps):
-            return resize(images, self.size)
-        shape = [len(images), 3, self.size, self.size]
-        grid = F.affine_grid(geometry[:, :2], shape, align_corners=False)
-        return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    def apply(self, pixels: np.ndarray, drawn: Drawn) -> Tensor:
+        """The network input of stored pixels [n, s, s, 3] after what was drawn for them."""
+        images = recoloured(warped(_floats(pixels), drawn.geometry, self.size), drawn.colour)
+        for rows, operation in drawn.pixels:
+            images = _on(images, rows, operation)
+        return _normalised(images, self.mean, self.std)
+
+
+def changes_of(kind: str, result: Any, n: int) -> Changes:
+    """What a part of the kind returned for n samples, in the form that all kinds share."""
+    if kind == "geometry":
+        return Changes(geometry=result)
+    if kind == "colour":
+        return Changes(colour=result)
+    if kind == "pixels":
+        return Changes(pixels=((torch.arange(n), result),))
+    return Changes(*result)
+
+
+def warped(images: Tensor, geometry: Tensor, size: int) -> Tensor:
+    """[n, 3, s, s] → [n, 3, size, size] by one bilinear warp, mirrored at the edge; a sample that does not move is
+    resized as `plain` does."""
+    moved = (geometry != torch.eye(3)).flatten(1).any(dim=1).nonzero()[:, 0]
+    if not len(moved):
+        return resize(images, size)
+    given = images if len(moved) == len(images) else images[moved]
+    turned = F.grid_sample(
+        given, grid(geometry[moved], size), mode="bilinear", padding_mode="reflection", align_corners=False
+    )
+    if len(moved) == len(images):
+        return turned
+    still = (geometry == torch.eye(3)).flatten(1).all(dim=1).nonzero()[:, 0]
+    result = turned.new_empty(len(images), *turned.shape[1:])
+    result[moved] = turned
+    result[still] = resize(images[still], size)
+    return result
+
+
+def grid(geometry: Tensor, size: int) -> Tensor:
+    """Where each pixel of a [size, size] output looks in the input: [n, size, size, 2], x and y in -1..1."""
+    centres = (2 * torch.arange(size) + 1) / size - 1
+    # Columns and rows apart, then one addition: a fraction of the time of a product for each pixel.
+    places = []
+    for axis in (0, 1):
+        a, b, c = (geometry[:, axis, i, None] for i in range(3))
+        places.append((a * centres)[:, None, :] + (b * centres + c)[:, :, None])
+    return torch.stack(places, dim=-1)
+
+
+def recoloured(images: Tensor, colour: Tensor) -> Tensor:
+    """Each pixel by its sample's matrix [n, 3, 4], clipped to 0..1; one scale for all channels takes a shorter way."""
+    scale, shift = colour[:, 0, 0], colour[:, :, 3]
+    scaling = (colour[:, :, :3] == scale[:, None, None] * torch.eye(3)).flatten(1).all(dim=1)
+    nothing = scaling & (scale == 1) & (shift == 0).all(dim=1)
+    light, mixed = (scaling & ~nothing).nonzero()[:, 0], (~scaling).nonzero()[:, 0]
+    images = _on(images, light, lambda chosen: _scaled(chosen, scale[light], shift[light]))
+    return _on(images, mixed, lambda chosen: recolour(chosen, colour[mixed]))
+
+
+def _scaled(images: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    return images.mul_(scale[:, None, None, None]).add_(shift[:, :, None, None]).clamp_(0, 1)
+
+
+def _on(images: Tensor, rows: Tensor, operation: Operation) -> Tensor:
+    """The operation on some rows, in place; on all of them without a copy."""
+    if len(rows) == len(images):
+        return operation(images)
+    if len(rows):
+        images[rows] = operation(images[rows])
+    return images
 
 
 def augmenter(recipe: Recipe, classes: Sequence[str], mean: tuple[float, ...], std: tuple[float, ...]) -> Augmenter:
@@ -75,21 +159,9 @@ def _step(part: Part, index: dict[str, int]) -> _Step:
     return _Step(module.KIND, module.DRAWS, AUGMENTS.build(part.name, part.settings), aimed)
 
 
-def _chosen(step: _Step, targets: np.ndarray) -> Tensor:
-    hit = np.ones(len(targets), bool) if step.classes is None else np.isin(targets, list(step.classes))
-    return torch.from_numpy(hit)[:, None, None]
-
-
 def _square(matrix: Tensor) -> Tensor:
     last = torch.tensor([0.0, 0.0, 0.0, 1.0]).expand(len(matrix), 1, 4)
     return torch.cat([matrix, last], dim=1)
-
-
-def _colour(images: Tensor, matrix: Tensor) -> Tensor:
-    if torch.equal(matrix, torch.eye(4).expand_as(matrix)):
-        return images
-    mixed = torch.einsum("nij,njhw->nihw", matrix[:, :3, :3], images) + matrix[:, :3, 3][..., None, None]
-    return mixed.clamp(0, 1).contiguous(memory_format=torch.channels_last)
 
 
 def _floats(pixels: np.ndarray) -> Tensor:
@@ -99,7 +171,12 @@ def _floats(pixels: np.ndarray) -> Tensor:
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Pixels 0..1 by the backbone's own mean and standard deviation (SPEC D7)."""
-    return (images - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    return _normalised(images.clone(), mean, std)
+
+
+def _normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    # In place: fresh memory for a batch costs more than the arithmetic.
+    return images.sub_(torch.tensor(mean)[:, None, None]).div_(torch.tensor(std)[:, None, None])
 
 
 def resize(images: Tensor, size: int) -> Tensor:
@@ -111,4 +188,4 @@ def resize(images: Tensor, size: int) -> Tensor:
 
 def plain(pixels: np.ndarray, size: int, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Network input without augmentation, as evaluation and shipping see it."""
-    return normalise(resize(_floats(pixels), size), mean, std)
+    return _normalised(resize(_floats(pixels), size), mean, std)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -41,17 +42,41 @@ class State:
         return {name: getattr(self, name) for name in names if name not in ("best", "saved_at")}
 
 
-def save(run: Run, state: State, model: nn.Module, average: Average, optimizer: torch.optim.Optimizer) -> None:
-    """Write `last`. The best weights are in it too: of two files a crash could leave a pair that does not fit, and the
-    next stage starts from the best."""
-    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
-    tensors |= {f"best.{key}": value for key, value in state.best.items()}
-    tensors |= {f"average.{key}": value for key, value in average.state().items()}
-    packed = optimizer.state_dict()
-    for index, values in packed["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items() if isinstance(value, Tensor)}
-    store.write_tensors(run.checkpoint("last"), tensors, state.about())
-    state.saved_at = time.monotonic()
+class Writer:
+    """Writes `last` while training goes on: `save` copies what the next step would change, and a thread does the rest.
+
+    At most one write is under way; what went wrong in it is raised by the next `save` or `wait`.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._pending: Future[None] | None = None
+
+    def save(self, state: State, model: nn.Module, average: Average, optimizer: torch.optim.Optimizer) -> None:
+        """Write `last`. The best weights are in it too: of two files a crash could leave a pair that does not fit, and the
+        next stage starts from the best."""
+        self.wait()
+        tensors = snapshot(state, model, average, optimizer)
+        about = state.about() | {"records": list(state.records)}
+        self._pending = self._pool.submit(store.write_tensors, self.run.checkpoint("last"), tensors, about)
+        state.saved_at = time.monotonic()
+
+    def wait(self) -> None:
+        """Until the write that is under way has reached the disk."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+
+def snapshot(state: State, model: nn.Module, average: Average, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Copies of all tensors that the next step changes, on the CPU, and the best weights, which nothing changes."""
+    moving = {f"model.{key}": value for key, value in model.state_dict().items()}
+    moving |= {f"average.{key}": value for key, value in average.state().items()}
+    for index, values in optimizer.state_dict()["state"].items():
+        moving |= {f"optimizer.{index}.{key}": value for key, value in values.items() if isinstance(value, Tensor)}
+    copies = {key: value.detach().to("cpu", copy=True) for key, value in moving.items()}
+    return copies | {f"best.{key}": value for key, value in state.best.items()}
 
 
 def save_best(run: Run, state: State) -> None:

@@ -13,15 +13,13 @@ from torch import nn
 from snellen.recipe import Stage
 from snellen.shelf import OPTIMIZERS, SCHEDULES
 from snellen.train import stages
+from snellen.train.activations import VIEW_SEED, cut, tail_rows, view_count, view_source
 from snellen.train.average import Average
 from snellen.train.draws import seed_of, uniforms
 from snellen.train.features import Head, cached, digest, embed, trunk_digest
 from snellen.train.job import Job
 from snellen.train.observe import Rows, predict, rows_of
-from snellen.train.source import FeatureSource, PixelSource, Samples
-
-# Features are shared by all seeds of a recipe: their augmentation draws come from this one.
-FEATURE_SEED = 0
+from snellen.train.source import ActivationSource, FeatureSource, PixelSource, Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Entered:
     number: int
     net: nn.Module
     sections: dict[str, list[nn.Parameter]]
-    source: PixelSource | FeatureSource
+    source: PixelSource | ActivationSource | FeatureSource
     optimizer: torch.optim.Optimizer
     average: Average
     multiplier: Callable[[int], float]
@@ -61,10 +59,27 @@ def enter(job: Job, number: int) -> Entered:
         head = Head(job.model, dropout=job.recipe.model.dropout)
         source = FeatureSource(view_features(job))
         return Entered(stage, number, head, sections, source, optimizer, average, multiplier, _feature_rows(job, head))
-    pixels = PixelSource(job.training, job.augmenter, job.recipe.seed)
-    return Entered(
-        stage, number, job.model, sections, pixels, optimizer, average, multiplier, lambda s: predict(job, s)
-    )
+    tail = cut(job, stage)
+    cached_views = view_source(job, stage, tail) if tail is not None else None
+    pixels = cached_views or PixelSource(job.training, job.augmenter, job.recipe.seed, _sizes(job, stage))
+    net = tail if tail is not None and cached_views is not None else job.model
+    rows = tail_rows(job, tail) if tail is not None else lambda samples: predict(job, samples)
+    return Entered(stage, number, net, sections, pixels, optimizer, average, multiplier, rows)
+
+
+# Progressive resolution: the share of the size to begin with, and the share of the epochs after which it is reached.
+SMALLEST, GROWN = 0.6, 0.7
+
+
+def _sizes(job: Job, stage: Stage) -> tuple[int, ...]:
+    """Image side by epoch: constant, or growing where the recipe says so (Howard 2018, fast.ai on DAWNBench; Tan & Le
+    2021, arXiv:2104.00298, section 4)."""
+    size = job.recipe.data.size
+    if not job.recipe.train.progressive or stage.unfreeze != "all" or stage.epochs < 3:
+        return (size,) * stage.epochs
+    last = max(1, round(GROWN * stage.epochs))
+    shares = [min(1.0, SMALLEST + (1 - SMALLEST) * epoch / last) for epoch in range(stage.epochs)]
+    return tuple(min(size, max(32, round(size * share / 16) * 16)) for share in shares)
 
 
 def batches(job: Job, number: int, epoch: int) -> list[np.ndarray]:
@@ -110,11 +125,11 @@ def view_features(job: Job) -> np.ndarray:
     They are computed for the whole pool, so that recipes which drop samples read the same file."""
     recipe = job.recipe
     augment = recipe.augment.model_dump(mode="json", include={"parts", "aimed"})
-    views = recipe.train.views if recipe.augment.parts or recipe.augment.aimed else 1
+    views = view_count(job)
     name = _name(job, job.pool, size=recipe.data.size, augment=augment, views=views)
 
     def make() -> np.ndarray:
-        source = PixelSource(job.pool, job.augmenter, FEATURE_SEED)
+        source = PixelSource(job.pool, job.augmenter, VIEW_SEED)
         chunks = np.array_split(np.arange(len(job.pool)), max(1, len(job.pool) // 64))
         return np.stack(
             [embed(job.model, (source.batch(chunk, view) for chunk in chunks), job.setting) for view in range(views)]

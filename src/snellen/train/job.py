@@ -19,6 +19,7 @@ from snellen.train.augment import Augmenter, augmenter
 from snellen.train.draws import seed_of
 from snellen.train.machine import PINNED, Setting, environment
 from snellen.train.source import Samples
+from snellen.train.switches import switched
 from snellen.values import SnellenError
 
 
@@ -55,7 +56,7 @@ def begin(recipe: Recipe, catalog: Catalog, pixels: Pixels, folder: Path, settin
     usable = usable_for(recipe, catalog)
     classes = usable.classes
     torch.manual_seed(seed_of(recipe.seed, 1))
-    model = setting.prepare(task.model(recipe, classes))
+    model = setting.prepare(switched(task.model(recipe, classes), recipe.train))
     mean, std = normal_of(model)
     pool = catalog.usable().of("train")
     pool = pool.where(np.isin(pool.column("target").astype(str), classes))

@@ -55,6 +55,7 @@ def train(
         return Run.open(folder)
     job = begin(recipe, catalog, pixels, folder, setting, cache)
     state, tensors = checkpoint.load(job.run)
+    writer = checkpoint.Writer(job.run)
     # What a later, lost epoch wrote is written again.
     job.run.journal.rewind(lambda item: item["epoch"] <= state.epochs)
     loss = job.task.loss(job.recipe)
@@ -76,13 +77,14 @@ def train(
                     state.records.append(_step(job, now, state, loss, chosen))
                     watch(_progress(job, state, now, len(plan)))
                     if stop():
-                        checkpoint.save(job.run, state, job.model, now.average, now.optimizer)
+                        writer.save(state, job.model, now.average, now.optimizer)
+                        writer.wait()
                         raise Interrupted(str(folder))
                 observe(job, state, now.average, now.rows, now.stage.name)
                 state.epoch, state.epochs, state.batch = state.epoch + 1, state.epochs + 1, 0
                 state.records, state.epoch_seconds = [], 0.0
                 if time.monotonic() - state.saved_at >= checkpoint_seconds:
-                    checkpoint.save(job.run, state, job.model, now.average, now.optimizer)
+                    writer.save(state, job.model, now.average, now.optimizer)
             state.stage, state.epoch, state.stage_steps = number + 1, 0, 0
     except NonFinite as trouble:
         stopped = "nonfinite"
@@ -90,6 +92,8 @@ def train(
         known = job.validation.ids if trouble.what == "metric" else [job.training.ids[place] for place in chosen]
         ids = [known[place] for place in trouble.places]
         job.run.record("nonfinite", {**where, "what": trouble.what, "tensor": trouble.tensor, "samples": ids})
+    # Still writing, it would put `last` back after `_finish` has removed it.
+    writer.wait()
     return _finish(job, state, stopped)
 
 
@@ -116,7 +120,7 @@ def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -
     targets = torch.from_numpy(job.training.targets[chosen])
     inputs, targets = mix(inputs, targets, len(job.classes), job.recipe.augment, seed)
 
-    value = forward_backward(now.net, loss, (inputs, targets), job.setting, parts=job.recipe.train.accumulate)
+    value = forward_backward(now.net, loss, (inputs, targets), job.setting, parts=job.recipe.train.parts)
     by_section = norms(now.sections)
     total = sum(norm**2 for norm in by_section.values()) ** 0.5
     clipped = clip(now.sections, total, job.recipe.optim.clip)

