@@ -14,6 +14,7 @@ from torch import nn
 from snellen.train.enter import enter, plain_features, view_features
 from snellen.train.features import Head, cached, digest, embed, trunk_digest
 from snellen.train.machine import Setting
+from snellen.train.source import PixelSource
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,22 @@ def test_the_head_stage_has_the_recipes_dropout(name: str, job) -> None:
     """Wherever the family keeps its rate: a vision transformer has no attribute for it."""
     work = job(tiny.recipe({"model.name": name, "model.dropout": 0.35}))
     assert enter(work, 0).net.dropout.p == pytest.approx(0.35)
+
+
+def test_half_precision_of_the_network_does_not_reach_the_augmentation(job) -> None:
+    """A batch that is made while the network computes in bfloat16 is the batch that is made otherwise."""
+    source = PixelSource((work := job(tiny.recipe())).training, work.augmenter, 0)
+    chosen = np.arange(8)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = source.batch(chosen, 0)
+    assert torch.equal(inside, source.batch(chosen, 0))
+
+
+def test_every_stage_trains_in_bfloat16(trained) -> None:
+    """Also where augmented views are cached for the head and for the last stages."""
+    run = trained(tiny.recipe({"train.precision": "bf16", "augment.mixup": 0.0}), setting=Setting("bf16"))
+    assert run.done
+    assert [record["stage"] for record in run.signals("loss")] == ["head"] * 2 + ["last"] * 2 + ["all"] * 3
 
 
 def test_cached_views_are_the_trunk_run_again(job) -> None:

@@ -54,7 +54,10 @@ class Augmenter:
 
     def __call__(self, pixels: np.ndarray, targets: np.ndarray, *, seed: int, epoch: int, keys: np.ndarray) -> Tensor:
         """Augment; `keys` [n] are the samples' keys, `targets` [n] their class indices (for parts aimed at classes)."""
-        return self.apply(pixels, self.draw(targets, seed=seed, epoch=epoch, keys=keys))
+        with torch.autocast(
+            "cpu", enabled=False
+        ):  # Whoever asks may be computing in half precision: coordinates must not.
+            return self.apply(pixels, self.draw(targets, seed=seed, epoch=epoch, keys=keys))
 
     def draw(self, targets: np.ndarray, *, seed: int, epoch: int, keys: np.ndarray) -> Drawn:
         """What happens to each sample: a function of seed, epoch and its key, and of its class where parts are aimed."""

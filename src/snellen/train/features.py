@@ -36,10 +36,11 @@ def embed(model: nn.Module, batches: Iterable[Tensor], setting: Setting) -> np.n
     """Pre-classifier features [n, d] float32 in eval mode."""
     model.eval()
     found = []
-    with torch.inference_mode(), setting.autocast():
-        for images in batches:
-            trunk = model.forward_features(setting.place(images))  # type: ignore[operator]
-            found.append(model.forward_head(trunk, pre_logits=True).float().cpu().numpy())  # type: ignore[operator]
+    with torch.inference_mode():
+        for images in batches:  # Made outside of autocast: what is drawn and warped must not be rounded to 8 bits.
+            with setting.autocast():
+                trunk = model.forward_features(setting.place(images))  # type: ignore[operator]
+                found.append(model.forward_head(trunk, pre_logits=True).float().cpu().numpy())  # type: ignore[operator]
     return np.concatenate(found)
 
 

@@ -46,8 +46,8 @@ def predict(job: Job, samples: Samples) -> Predictions:
     job.model.eval()
     size = job.recipe.data.eval_size or job.recipe.data.size
     outputs = []
-    with job.setting.autocast():
-        for images in samples.plain(size, *job.normal):
+    for images in samples.plain(size, *job.normal):
+        with job.setting.autocast():
             outputs.append(job.model(job.setting.place(images)))
     return rows_of(job, samples, outputs)
 
