@@ -30,7 +30,7 @@ class Case:
     test_opened.json       which run the test split was opened for: there is no second
     gradcam/*.jpg          overlays, listed in gradcam.json
     model.onnx             the exported model
-    screen/, cache/        runs of the head alone and cached features; may be deleted
+    screen/, cache/        validation rows of heads alone and cached features; may be deleted
     result.json            what --json prints
     report.html
     """

@@ -224,6 +224,7 @@ def _parts(recipe: Recipe, setting: Setting) -> dict[str, Any]:
     """train.accumulate: auto as a number: as few parts of the batch as the memory asks for."""
     if recipe.train.accumulate != "auto":
         return {}
+    setting = replace(setting, compile=False)  # What is compiled cannot be looked into.
     model = switched(setting.prepare(_noise(recipe)), recipe.train)
     fits = largest_batch(model, setting, size=recipe.data.size, batch=recipe.train.batch)
     return {"train.accumulate": -(-recipe.train.batch // fits)}

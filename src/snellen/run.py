@@ -98,7 +98,11 @@ class Run:
 
     def record(self, meter: str, values: Mapping[str, Any]) -> None:
         """Append one signal."""
-        self.journal.append({"meter": meter, **values})
+        self.record_all({meter: values})
+
+    def record_all(self, signals: Mapping[str, Mapping[str, Any]]) -> None:
+        """Append a signal of each meter, in order."""
+        self.journal.append(*({"meter": meter, **values} for meter, values in signals.items()))
 
     def signals(self, meter: str) -> tuple[Mapping[str, Any], ...]:
         """The records of one meter in order; raises MissingSignal where there is none. Non-finite numbers are floats again."""

@@ -187,7 +187,7 @@ def test_a_policy_can_be_aimed(name: str) -> None:
     assert torch.equal(given[targets == 1], everyone[targets == 1])
 
 
-@pytest.mark.parametrize("settings", [{"ops": 0}, {"ops": 9}, {"magnitude": 31}, {"among": ["blurr"]}])
+@pytest.mark.parametrize("settings", [{"ops": 0}, {"ops": 9}, {"magnitude": 31}, {"among": ["blurr"]}, {"among": []}])
 def test_settings_out_of_range_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"expected|there are"):
         randaugment(**settings)  # type: ignore[arg-type]

@@ -29,7 +29,9 @@ HELD = 12 << 30
 
 def cut(job: Job, stage: Stage) -> Tail | None:
     """The end of the model that this stage trains, where its beginning is frozen and can be cut off exactly."""
-    if job.recipe.train.cache == "off" or stage.unfreeze != "last":
+    train = job.recipe.train
+    # Recomputed activations are run by the model's own forward pass, which does not know of the cut.
+    if train.cache == "off" or train.checkpointing or stage.unfreeze != "last":
         return None
     size = job.recipe.data.eval_size or job.recipe.data.size
     return tail_of(job.model, stage.unfreeze, next(job.validation.take(np.arange(1)).plain(size, *job.normal)))

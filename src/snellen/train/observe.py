@@ -61,8 +61,7 @@ def observe(job: Job, state: State, average: Average, rows: Rows, stage: str) ->
     spent = time.perf_counter() - start
     epoch = Epoch(tuple(state.records), validation, training, state.epoch_seconds, spent)
     where = {"stage": stage, "epoch": state.epochs + 1, "step": state.steps}
-    for name in METERS.names():
-        job.run.record(name, {**where, **METERS.pick(name)(epoch)})
+    job.run.record_all({name: {**where, **METERS.pick(name)(epoch)} for name in METERS.names()})
     state.seconds += state.epoch_seconds + spent
 
 

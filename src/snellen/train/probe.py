@@ -29,7 +29,7 @@ TIE = 0.97
 # After the warm-up a candidate slower than the default by this factor has no further turn: bf16 without instructions for it.
 HOPELESS = 3.0
 # Where a step of the default takes longer than so many seconds, fewer images are measured.
-LONG = 1.5
+LONG = 1.0
 # torch.compile must pay this much of a step, since a run of minutes has to earn the minute of compiling back.
 COMPILE_MARGIN = 1.1
 # Share of the processor in foreign hands from which figures are not remembered.
@@ -132,18 +132,21 @@ def largest_batch(
     size: int,
     batch: int,
     free: Callable[[], int] = memory_free,
-    attempt: Callable[[nn.Module, Setting, Tensor], float] = step_seconds,
+    attempt: Callable[[nn.Module, Setting, Tensor], float] | None = None,
 ) -> int:
     """The most images, at most `batch`, whose training step fits into memory; found by halving.
 
-    A system may end a process that takes too much instead of refusing it, so nothing is tried that the measured bytes of
-    two small steps say will not fit. What is tried and does not fit (`attempt` raises) is halved too. Raises SnellenError
-    where not even one image fits.
+    Nothing is tried that the measured bytes of two small steps say will not fit: a system may end a process that takes too
+    much instead of refusing it. What is tried (`attempt`: seconds of a step, by default on CUDA only, where it costs little
+    and the measured bytes tell less) and raises that memory is short is halved too. Raises SnellenError where not even one
+    image fits.
     """
     count = predicted(model, setting, size=size, batch=batch, free=free)
+    if attempt is None and setting.device != "cuda":
+        return count
     while count:
         try:
-            attempt(model, setting, images(size, count))
+            (attempt or step_seconds)(model, setting, images(size, count))
             return count
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):

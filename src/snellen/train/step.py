@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from snellen.train.machine import Setting
+from snellen.train.switches import still_norms
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -23,11 +24,18 @@ class NonFinite(Exception):
 
 
 def forward_backward(
-    net: nn.Module, loss: LossFunction, batch: tuple[Tensor, Tensor], setting: Setting, *, parts: int
+    net: nn.Module,
+    loss: LossFunction,
+    batch: tuple[Tensor, Tensor],
+    setting: Setting,
+    *,
+    parts: int,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> float:
     """Accumulate gradients of the batch mean over `parts` micro-batches; return the mean loss.
 
-    Every micro-batch is divided by the samples of the whole batch, so that a shorter one weighs what it should.
+    Every micro-batch is divided by the samples of the whole batch, so that a shorter one weighs what it should. `scaler`
+    scales the gradients (fp16).
     """
     total = 0.0
     place = 0
@@ -40,7 +48,8 @@ def forward_backward(
             bad = (~each.detach().isfinite()).nonzero()[:, 0] + place
             raise NonFinite("loss", places=bad.tolist())
         value = each.sum() / len(inputs)
-        value.backward()  # type: ignore[no-untyped-call]
+        with still_norms(net):
+            (scaler.scale(value) if scaler else value).backward()  # type: ignore[no-untyped-call]
         total += value.item()
         place += len(images)
     return total

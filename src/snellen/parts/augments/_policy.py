@@ -53,12 +53,14 @@ WIDE: Strengths = {
 }  # fmt: skip
 
 
-def among(strengths: Strengths, names: Sequence[str]) -> Strengths:
-    """The named operations, all where none is named; ValueError for a name that is not there."""
+def among(strengths: Strengths, names: Sequence[str] | None) -> Strengths:
+    """The named operations, all for None; ValueError for an unknown name, and for an empty choice."""
+    if names is None:
+        return strengths
     unknown = [name for name in names if name not in strengths]
-    if unknown:
-        raise ValueError(f"there is no operation {', '.join(unknown)}; there are: {', '.join(strengths)}")
-    return {name: strengths[name] for name in names or strengths}
+    if unknown or not names:
+        raise ValueError(f"no operation is named {', '.join(unknown) or 'at all'}; there are: {', '.join(strengths)}")
+    return {name: strengths[name] for name in names}
 
 
 def pick(u: Tensor, count: int) -> Tensor:

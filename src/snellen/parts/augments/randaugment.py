@@ -15,10 +15,12 @@ MOST = 8
 DRAWS = 2 * MOST
 
 
-def randaugment(*, ops: int = 2, magnitude: float = 9.0, among: tuple[str, ...] = ()) -> Callable[[Tensor], Changes]:
+def randaugment(
+    *, ops: int = 2, magnitude: float = 9.0, among: tuple[str, ...] | None = None
+) -> Callable[[Tensor], Changes]:
     """Return f(uniforms [n, 16]) -> Changes; `ops` (1 to 8) draws with replacement, `magnitude` of 30.
 
-    `among`: names of the operations to draw from; empty means the published fourteen with torchvision's strengths.
+    `among`: names of the operations to draw from; None means the published fourteen with torchvision's strengths.
     Raises ValueError for settings outside of that."""
     if not (1 <= ops <= MOST and 0 <= magnitude <= 30):
         raise ValueError(f"randaugment has ops {ops} and magnitude {magnitude}; expected 1 to {MOST}, and 0 to 30")

@@ -14,10 +14,10 @@ DRAWS = 3
 LEVELS = 31
 
 
-def trivialaugment(*, among: tuple[str, ...] = ()) -> Callable[[Tensor], Changes]:
+def trivialaugment(*, among: tuple[str, ...] | None = None) -> Callable[[Tensor], Changes]:
     """Return f(uniforms [n, 3]) -> Changes; operation, one of 31 strengths and direction are drawn for each sample.
 
-    `among`: names of the operations to draw from; empty means the published fourteen. Translation goes up to a seventh of
+    `among`: names of the operations to draw from; None means the published fourteen. Translation goes up to a seventh of
     the side: the published 32 pixels are that of an image of 224. Raises ValueError for an unknown name."""
     strengths = _policy.among(_policy.WIDE, among)
 

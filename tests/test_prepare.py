@@ -1,0 +1,34 @@
+"""Preparing: what is settled before training begins."""
+
+from __future__ import annotations
+
+import pytest
+
+from snellen import prepare
+from snellen.recipe import Recipe
+from snellen.train.machine import Setting
+
+TINY = {"model": {"name": "test_efficientnet", "weights": "none"}, "train.batch": 32, "data.size": 32}
+
+
+@pytest.mark.parametrize(("fits", "parts"), [(32, 1), (16, 2), (11, 3), (1, 32)])
+def test_parts_are_as_few_as_the_memory_asks_for(fits: int, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "largest_batch", lambda model, setting, *, size, batch: fits)
+    recipe = Recipe().change({**TINY, "train.accumulate": "auto"})
+    assert prepare._parts(recipe, Setting()) == {"train.accumulate": parts}
+
+
+def test_parts_that_the_user_gave_stay() -> None:
+    assert prepare._parts(Recipe().change({**TINY, "train.accumulate": 4}), Setting()) == {}
+
+
+def test_memory_is_really_looked_at() -> None:
+    recipe = Recipe().change({**TINY, "train.accumulate": "auto", "train.checkpointing": True})
+    assert prepare._parts(recipe, Setting(compile=True)) == {"train.accumulate": 1}
+
+
+@pytest.mark.parametrize(
+    ("given", "size", "small"), [({}, 128, 64), ({"data.size": 224}, 224, 64), ({"data.size": 64}, 64, 32)]
+)
+def test_the_probe_takes_the_size_that_the_user_gave(given: dict[str, int], size: int, small: int) -> None:
+    assert prepare.shape_of(Recipe().change(given), given) == {"size": size, "small": small, "batch": 32}
