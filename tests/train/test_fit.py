@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 import timm
+import tiny
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from snellen.train.fit import fitted
 from snellen.train.machine import Setting
+from snellen.train.step import forward_backward
 from snellen.values import SnellenError
 
 
@@ -124,3 +126,19 @@ def test_gradients_that_no_scale_mends_are_left_to_the_caller() -> None:
     fitted(attempt, net, sgd(net), scaler, parts=1, most=1, seed=0)
     assert scaler.get_scale() == 1
     assert not net.weight.grad.isfinite().all()
+
+
+def test_training_goes_on_in_smaller_parts_where_memory_is_short(trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop itself: whole batches do not fit, halves do; later steps do not try whole ones again."""
+    tried: list[int] = []
+
+    def short(net, loss, batch, setting, *, parts, scaler=None):
+        tried.append(parts)
+        if parts < 2:
+            raise MemoryError("not enough")
+        return forward_backward(net, loss, batch, setting, parts=parts, scaler=scaler)
+
+    monkeypatch.setattr("snellen.train.loop.forward_backward", short)
+    assert trained(tiny.recipe()).done
+    assert tried[:2] == [1, 2]
+    assert set(tried[1:]) == {2}

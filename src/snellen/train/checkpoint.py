@@ -19,7 +19,8 @@ from snellen.train.average import Average
 @dataclass(slots=True)
 class State:
     """Where a training stands: the one thing of the loop that changes. `batch` counts within the epoch, `epoch` within
-    the stage, `epochs` and `steps` over the whole run; `records` are the steps of the epoch so far."""
+    the stage, `epochs` and `steps` over the whole run; `parts` is
+    into how many a batch was last cut; `records` are the steps of the epoch so far."""
 
     stage: int = 0
     epoch: int = 0
@@ -27,6 +28,7 @@ class State:
     epochs: int = 0
     steps: int = 0
     stage_steps: int = 0
+    parts: int = 1
     seconds: float = 0.0
     epoch_seconds: float = 0.0
     score: float | None = None

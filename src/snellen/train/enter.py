@@ -35,6 +35,7 @@ class Entered:
     average: Average
     multiplier: Callable[[int], float]
     rows: Rows
+    scaler: torch.amp.GradScaler
 
     def set_rate(self, base: float, step: int) -> float:
         """Set and return the rate of step `step` of the stage: base × stage's scale × schedule."""
@@ -58,13 +59,24 @@ def enter(job: Job, number: int) -> Entered:
     if stage.unfreeze == "head":
         head = Head(job.model, dropout=job.recipe.model.dropout)
         source = FeatureSource(view_features(job))
-        return Entered(stage, number, head, sections, source, optimizer, average, multiplier, _feature_rows(job, head))
+        return Entered(
+            stage,
+            number,
+            head,
+            sections,
+            source,
+            optimizer,
+            average,
+            multiplier,
+            _feature_rows(job, head),
+            job.setting.scaler(),
+        )
     tail = cut(job, stage)
     cached_views = view_source(job, stage, tail) if tail is not None else None
     pixels = cached_views or PixelSource(job.training, job.augmenter, job.recipe.seed, _sizes(job, stage))
     net = tail if tail is not None and cached_views is not None else job.model
     rows = tail_rows(job, tail) if tail is not None else lambda samples: predict(job, samples)
-    return Entered(stage, number, net, sections, pixels, optimizer, average, multiplier, rows)
+    return Entered(stage, number, net, sections, pixels, optimizer, average, multiplier, rows, job.setting.scaler())
 
 
 # Progressive resolution: the share of the size to begin with, and the share of the epochs after which it is reached.

@@ -18,6 +18,7 @@ from snellen.train import checkpoint, stages
 from snellen.train.checkpoint import State
 from snellen.train.draws import seed_of
 from snellen.train.enter import Entered, batches, enter
+from snellen.train.fit import fitted
 from snellen.train.job import Job, begin
 from snellen.train.machine import Setting
 from snellen.train.mix import mix
@@ -120,11 +121,18 @@ def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -
     targets = torch.from_numpy(job.training.targets[chosen])
     inputs, targets = mix(inputs, targets, len(job.classes), job.recipe.augment, seed)
 
-    value = forward_backward(now.net, loss, (inputs, targets), job.setting, parts=job.recipe.train.parts)
+    def attempt(parts: int) -> float:
+        return forward_backward(now.net, loss, (inputs, targets), job.setting, parts=parts, scaler=now.scaler)
+
+    value, state.parts = fitted(
+        attempt, now.net, now.optimizer, now.scaler,
+        parts=max(job.recipe.train.parts, state.parts), most=len(chosen), seed=seed,
+    )  # fmt: skip
     by_section = norms(now.sections)
     total = sum(norm**2 for norm in by_section.values()) ** 0.5
     clipped = clip(now.sections, total, job.recipe.optim.clip)
-    now.optimizer.step()
+    now.scaler.step(now.optimizer)
+    now.scaler.update()
     now.optimizer.zero_grad(set_to_none=True)
     now.average.update(state.stage_steps)
 

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from snellen.train import stages
-from snellen.train.machine import Setting
+from snellen.train.machine import Setting, keep_memory
 from snellen.train.switches import still_norms
 
 
@@ -68,6 +68,7 @@ def step_bytes(model: nn.Module, setting: Setting, given: Tensor, *, parts: int 
 
 def laid_out(model: nn.Module, setting: Setting) -> nn.Module:
     """The model on the setting's device in its layout, also back from another one."""
+    keep_memory()
     form = torch.channels_last if setting.layout == "channels_last" else torch.contiguous_format
     return model.to(setting.device).to(memory_format=form)
 
