@@ -14,6 +14,8 @@ from _results import number, save
 from _rounds import LEAST, Measured, Ratio, Side, measure, together
 
 DATA = "SNELLEN_BENCH_DATA"
+# Both sides share a process, and ours would change how memory is allocated for the peer too: here it does not.
+os.environ["SNELLEN_KEEP_MEMORY"] = "0"
 
 
 def parser(doc: str | None, *, rounds: int = LEAST) -> argparse.ArgumentParser:

@@ -31,6 +31,7 @@ ROWS = {
     "7": "progressive resolution at equal epochs",
     "8": "overhead of the loop with all meters and rules",
     "9": "training stall per durable checkpoint",
+    "memory": "training step with freed memory kept, default allocation as the peer",
 }
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow", "snellen")
 
@@ -97,7 +98,8 @@ HEAD = (
     "many times faster), `<= x` on ours / peer. Both sides take turns in one process (A B, B A, …) with fixed threads; ours and "
     "peer are medians, the ratio is the median over rounds with its bootstrap interval. A round is dropped and made up for "
     "where the calibration beside it was off by more than 25 % or other programs used more than 15 % of the processor. "
-    "A row without a goal is told as peer / ours, unless its note says otherwise. *Undecided*: the goal lies inside the interval."
+    "Memory is allocated as the C library does by default, for both sides (SNELLEN_KEEP_MEMORY=0); what keeping it brings is "
+    "row *memory*, measured in processes of their own. A row without a goal is told as peer / ours, unless its note says otherwise. *Undecided*: the goal lies inside the interval."
 )
 
 

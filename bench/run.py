@@ -19,7 +19,17 @@ from _command import DATA
 from _results import TABLE, write_table
 
 HERE = Path(__file__).parent
-SCRIPTS = ("epoch", "step", "head_stage", "boundary", "time_to_accuracy", "progressive", "overhead", "checkpoint")
+SCRIPTS = (
+    "epoch",
+    "step",
+    "head_stage",
+    "boundary",
+    "time_to_accuracy",
+    "progressive",
+    "overhead",
+    "checkpoint",
+    "memory",
+)
 NEEDS_DATA = ("time_to_accuracy",)
 # Each round of these takes minutes: they have a number of rounds of their own.
 LONG = ("time_to_accuracy",)

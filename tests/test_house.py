@@ -17,21 +17,35 @@ FILES = sorted(HOUSE.rglob("*.py"))
 # A room is a folder, or a file that lies in no room.
 FLOORS = (
     ("values", "shelf", "store"),
-    ("recipe", "catalog", "run", "case", "parts"),
+    ("recipe", "catalog", "annotations", "run", "case", "parts"),
     ("tasks", "data", "advise"),
     ("train", "rules", "remedies"),
     ("examine", "improve", "ship", "report"),
-    ("cli", "testing", "verbs", "prepare", "ending", "result", "entry", "show", "progress", "__main__", "__init__"),
+    (
+        "cli",
+        "testing",
+        "cases",
+        "verbs",
+        "prepare",
+        "ending",
+        "result",
+        "entry",
+        "show",
+        "progress",
+        "__main__",
+        "__init__",
+    ),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # What may meet on one floor: the values below everything, the files that tell of a run, and the top.
-NOUNS = {"values", "shelf", "store", "recipe", "catalog", "run", "case"}
+NOUNS = {"values", "shelf", "store", "recipe", "catalog", "annotations", "run", "case"}
 MEETINGS = {("improve", "examine")}
 NO_TORCH = {
     "values",
     "shelf",
     "recipe",
     "catalog",
+    "annotations",
     "run",
     "case",
     "advise",
@@ -42,7 +56,7 @@ NO_TORCH = {
     "cli",
 }
 HEAVY = ("torch", "torchvision", "timm", "safetensors", "torchmetrics", "onnx", "onnxruntime")
-FOR_REPORT = {"values", "store", "run", "case", "catalog", "recipe", "shelf", "report"}
+FOR_REPORT = {"values", "store", "run", "case", "catalog", "annotations", "recipe", "shelf", "report"}
 MOST_LINES, GUIDE_LINES, GUIDE_FUNCTION = 400, 350, 50
 VAGUE = {"utils", "util", "manager", "helper", "helpers", "handler", "base"}
 

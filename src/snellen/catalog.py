@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,22 @@ class Catalog:
             flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
             return flat.reshape(len(self), -1)
         return np.asarray(column.to_numpy())
+
+    @property
+    def task(self) -> str:
+        """What the annotations are for: classification, multilabel, detection, instance, keypoints, segmentation, restoration."""
+        return str(self.about("task") or "classification")
+
+    def about(self, key: str) -> Any:
+        """What reading wrote of the whole catalog (task, format, classes, keypoints, notes); None where it wrote nothing."""
+        found = (self.table.schema.metadata or {}).get(key.encode())
+        return None if found is None else json.loads(found)
+
+    def with_about(self, facts: Mapping[str, Any]) -> Catalog:
+        """A copy that says more of itself; values are anything that JSON holds."""
+        known = dict(self.table.schema.metadata or {})
+        known |= {key.encode(): json.dumps(value, ensure_ascii=False).encode() for key, value in facts.items()}
+        return Catalog(self.table.replace_schema_metadata(known))
 
     @property
     def ids(self) -> tuple[str, ...]:

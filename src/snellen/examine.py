@@ -12,17 +12,22 @@ from snellen.values import SEVERITIES, Finding
 
 
 def audit(catalog: Catalog) -> tuple[Finding, ...]:
-    """What the catalog rules say, worst first."""
-    return _looked(CATALOG_RULES, catalog)
+    """What the catalog rules say, worst first. A rule that names TASKS looks at catalogs of these alone."""
+    asked = [
+        name
+        for name in CATALOG_RULES.names()
+        if catalog.task in (CATALOG_RULES.constant(name, "TASKS") or [catalog.task])
+    ]
+    return _looked(CATALOG_RULES, asked, catalog)
 
 
 def diagnose(run: Run) -> tuple[Finding, ...]:
     """What the run rules say, worst first."""
-    return _looked(RUN_RULES, run)
+    return _looked(RUN_RULES, RUN_RULES.names(), run)
 
 
-def _looked(shelf: Shelf, subject: Catalog | Run) -> tuple[Finding, ...]:
-    found = [finding for name in shelf.names() for finding in _look(shelf.pick(name), name, subject)]
+def _looked(shelf: Shelf, names: Iterable[str], subject: Catalog | Run) -> tuple[Finding, ...]:
+    found = [finding for name in names for finding in _look(shelf.pick(name), name, subject)]
     return tuple(sorted(found, key=lambda finding: (-SEVERITIES.index(finding.severity), finding.rule)))
 
 

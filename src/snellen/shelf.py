@@ -123,6 +123,13 @@ class Shelf:
         """Call the part with its resolved settings."""
         return self.pick(name)(**self.resolve(name, given))
 
+    def constant(self, name: str, constant: str) -> Any:
+        """A constant of the part's file, read without importing it; None where it is not there."""
+        for node in ast.parse(self.file(name).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == constant for target in node.targets):
+                return ast.literal_eval(node.value)
+        return None
+
     def doc(self, name: str) -> str:
         """The part's docstring (or its module's), read without importing."""
         tree = ast.parse(self.file(name).read_text(encoding="utf-8"))

@@ -9,87 +9,22 @@ import ast
 import contextlib
 import copy
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from snellen.catalog import Catalog, MissingSignal
+from snellen.cases import Case, catalog_of, recorded
+from snellen.catalog import MissingSignal
 from snellen.recipe import Recipe
-from snellen.run import Predictions, Run
+from snellen.run import Predictions
 from snellen.shelf import AUGMENTS, CATALOG_RULES, LOSSES, OPTIMIZERS, REMEDIES, RUN_RULES, SCHEDULES, TASKS, Shelf
 from snellen.values import QUESTION, Finding, Remedy
 
-Case = Mapping[str, Any]
 SECTIONS = ("What it does", "Why it matters", "Known problems", "Source")
 # Rules that remedies may answer before they are on a shelf.
 ANNOUNCED = ("label_noise",)
-
-
-def catalog_of(case: Case) -> Catalog:
-    """The catalog of a case; columns left out get defaults: id s0…, target "", split "train".
-
-    Without a "catalog" it is made of the case's predictions, with three training images of every class that is named.
-    """
-    columns = case.get("catalog")
-    if columns is None:
-        return Catalog.of_rows(_implied_rows(case))
-    n = len(next(iter(columns.values()))) if columns else 0
-    rows: list[dict[str, Any]] = [{"id": f"s{i}", "split": "train", "path": f"s{i}.jpg"} for i in range(n)]
-    for name, values in columns.items():
-        assert len(values) == n, f"the case's column {name!r} has {len(values)} values, the first has {n}"
-        for row, value in zip(rows, values, strict=True):
-            row[name] = value
-    return Catalog.of_rows(rows)
-
-
-def _implied_rows(case: Case) -> list[dict[str, Any]]:
-    names: list[str] = []
-    rows: list[dict[str, Any]] = []
-    for split, given in case.get("predictions", {}).items():
-        names.extend(given["classes"])
-        rows.extend(
-            {"id": f"{split}{i}", "path": f"{split}{i}.jpg", "split": split, "target": given["classes"][target]}
-            for i, target in enumerate(given["targets"])
-        )
-    names.extend(name for record in case.get("signals", ()) for name in record.get("values", ()))
-    for name in dict.fromkeys(names or ["a", "b"]):
-        rows.extend(
-            {"id": f"train-{name}{i}", "path": f"{name}{i}.jpg", "split": "train", "target": name} for i in range(3)
-        )
-    return rows
-
-
-def recorded(case: Case, folder: Path) -> Run:
-    """A real, finished Run folder made of a case's signals, recipe changes, predictions, catalog and cost.
-
-    Records that name no stage, epoch or step get "all", the meter's count, and ten steps an epoch.
-    """
-    catalog = catalog_of(case)
-    recipe = Recipe().change(case.get("recipe", {}))
-    run = Run.create(folder, recipe, catalog, {"python": "case", **case.get("environment", {})})
-    seen: dict[str, int] = {}
-    for record in case.get("signals", ()):
-        meter = record["meter"]
-        seen[meter] = seen.get(meter, 0) + 1
-        filled = {"stage": "all", "epoch": seen[meter], "step": 10 * seen[meter], **record}
-        run.record(meter, {key: value for key, value in filled.items() if key != "meter"})
-    for split, given in case.get("predictions", {}).items():
-        run.write_predictions(split, _rows(catalog, split, given))
-    run.finish({"seconds": 1.0, "epochs": max(seen.values(), default=0), **case.get("cost", {})})
-    return run
-
-
-def _rows(catalog: Catalog, split: str, given: Mapping[str, Any]) -> Predictions:
-    ids = catalog.of(split).ids
-    assert len(ids) == len(given["targets"]), f"the case's catalog has {len(ids)} {split} rows, its predictions differ"
-    return Predictions(
-        ids=ids,
-        targets=np.asarray(given["targets"], dtype=np.int64),
-        probabilities=np.asarray(given["probabilities"], dtype=np.float32),
-        classes=tuple(given["classes"]),
-    )
 
 
 def check_rule(shelf: Shelf, name: str) -> None:

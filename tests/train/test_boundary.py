@@ -129,6 +129,15 @@ def test_what_does_not_fit_is_not_cached(job, monkeypatch: pytest.MonkeyPatch) -
     assert set(work.cache.rglob("*.npy")) == before
 
 
+def test_a_model_that_cannot_be_cut_is_told(job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activations, "tail_of", lambda *_: None)
+    told: list[str] = []
+    now = enter(job(tiny.recipe(PLAIN)), 0, tell=told.append)
+    assert isinstance(now.source, PixelSource)
+    assert len(told) == 1
+    assert "test_efficientnet cannot be cut off exactly" in told[0]
+
+
 def test_old_arrays_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activations, "HELD", 1500)
     for name in ("a", "b", "c"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import timm
 import tiny
@@ -9,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from snellen.train import loop
 from snellen.train.fit import fitted
 from snellen.train.machine import Setting
-from snellen.train.step import forward_backward
 from snellen.values import SnellenError
 
 
@@ -128,17 +130,54 @@ def test_gradients_that_no_scale_mends_are_left_to_the_caller() -> None:
     assert not net.weight.grad.isfinite().all()
 
 
-def test_training_goes_on_in_smaller_parts_where_memory_is_short(trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loop itself: whole batches do not fit, halves do; later steps do not try whole ones again."""
-    tried: list[int] = []
+# ---- In a training
 
-    def short(net, loss, batch, setting, *, parts, scaler=None):
+
+def test_a_training_short_of_memory_goes_on_in_parts(
+    trained, weights_of, differ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the step that did not fit on, as if the recipe had asked for these parts."""
+    one = [{"name": "all", "unfreeze": "all", "epochs": 2}]
+    wanted = trained(tiny.recipe({"stages": one, "train.accumulate": 2}), "wanted")
+    real, tried = loop.forward_backward, []
+
+    def short(*given: Any, parts: int, **settings: Any) -> float:
         tried.append(parts)
+        value = real(*given, parts=parts, **settings)
         if parts < 2:
-            raise MemoryError("not enough")
-        return forward_backward(net, loss, batch, setting, parts=parts, scaler=scaler)
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        return value
 
-    monkeypatch.setattr("snellen.train.loop.forward_backward", short)
-    assert trained(tiny.recipe()).done
-    assert tried[:2] == [1, 2]
+    monkeypatch.setattr(loop, "forward_backward", short)
+    run = trained(tiny.recipe({"stages": one}), "short")
+    assert tried[0] == 1
     assert set(tried[1:]) == {2}
+    assert not differ(weights_of(wanted), weights_of(run))
+
+
+def test_resumed_training_keeps_its_parts(trained, weights_of, differ, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = [{"name": "all", "unfreeze": "all", "epochs": 2}]
+    wanted = trained(tiny.recipe({"stages": one, "train.accumulate": 2}), "wanted")
+    real, calls = loop.forward_backward, []
+
+    def short(*given: Any, parts: int, **settings: Any) -> float:
+        calls.append(parts)
+        if len(calls) == 1:
+            raise MemoryError
+        return real(*given, parts=parts, **settings)
+
+    monkeypatch.setattr(loop, "forward_backward", short)
+    trained(tiny.recipe({"stages": one}), "short", stop_at=3)
+    run = trained(tiny.recipe({"stages": one}), "short")
+    assert not differ(weights_of(wanted), weights_of(run))
+
+
+def test_half_precision_with_a_scaled_loss_trains_and_resumes(trained, weights_of, differ) -> None:
+    """fp16 is for CUDA; the same path runs, slowly, on a CPU."""
+    recipe = tiny.recipe({"stages": [{"name": "all", "unfreeze": "all", "epochs": 2}], "augment.mixup": 0.0})
+    whole = trained(recipe, "whole", setting=Setting("fp16"))
+    trained(recipe, "cut", setting=Setting("fp16"), stop_at=3)
+    assert not differ(weights_of(whole), weights_of(trained(recipe, "cut", setting=Setting("fp16"))))
+    plain = trained(recipe, "plain")
+    assert whole.signals("loss")[-1]["val"] == pytest.approx(plain.signals("loss")[-1]["val"], abs=0.1)
+    assert whole.cost["stopped"] == ""

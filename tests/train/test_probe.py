@@ -150,6 +150,20 @@ def test_a_busy_moment_does_not_decide() -> None:
     assert min(times[LAST]) <= min(times[PLAIN])
 
 
+def test_on_a_busy_machine_a_setting_must_win_every_round() -> None:
+    times = {PLAIN: [1.0, 1.0, 1.0], LAST: [0.5, 0.5, 1.1], HALF: [0.8, 0.8, 0.8]}
+    assert choose(times, times, PLAIN) == LAST
+    assert choose(times, times, PLAIN, busy=True) == HALF
+    assert choose({PLAIN: times[PLAIN], LAST: times[LAST]}, times, PLAIN, busy=True) == PLAIN
+
+
+def test_a_probe_on_a_busy_machine_ends(machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 10_000, 7))
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    machine(dict.fromkeys(FOUR, 0.01))
+    assert len(probe(make, name="m", cache=tmp_path, **SMALL).candidates["contiguous fp32"]) == 2
+
+
 def test_what_is_hopeless_has_no_further_turn(machine, tmp_path: Path) -> None:
     machine({PLAIN: 0.01, LAST: 0.005, HALF: 0.2, HALF_LAST: 0.2})
     costs = probe(make, name="m", cache=tmp_path, **SMALL)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import tiny
 import torch
 
 from snellen import prepare
 from snellen.parts.models import _sizes
 from snellen.recipe import Recipe
 from snellen.shelf import MODELS, TASKS
+from snellen.train.enter import _sizes as _sizes_by_epoch
 from snellen.values import SnellenError
 
 FREE = (
@@ -49,6 +51,14 @@ def test_it_is_really_built_so() -> None:
     with torch.inference_mode():
         assert model.eval()(torch.zeros(1, 3, 96, 96)).shape == (1, 2)
     assert model_of("test_efficientnet", 96, 128).only_size is None
+
+
+def test_its_images_do_not_grow_while_it_trains(job) -> None:
+    """Progressive resolution is for models that take more than one size."""
+    patch = {"train.progressive": True, "data.size": 64, "data.eval_size": 64}
+    for name, sizes in (("test_maxvit", {64}), ("test_efficientnet", {32, 48, 64})):
+        made = job(tiny.recipe({**patch, "model.name": name}), name)
+        assert set(_sizes_by_epoch(made, made.recipe.stages[-1])) == sizes
 
 
 @pytest.mark.parametrize(

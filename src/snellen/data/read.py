@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,13 +52,12 @@ def read(sources: Sequence[Path], *, group: str | None = None) -> Catalog:
     _check_group(samples, group)
     _check_classes(samples, roots)
     catalog = Catalog.of_rows(_rows(samples, group or "group"))
-    return Catalog(catalog.table.replace_schema_metadata({"ignored": json.dumps(dict(sorted(ignored.items())))}))
+    return catalog.with_about({"ignored": dict(sorted(ignored.items()))})
 
 
 def ignored(catalog: Catalog) -> dict[str, int]:
     """Number of files that `read` left out, by suffix or reason."""
-    about = catalog.table.schema.metadata or {}
-    return dict(json.loads(about.get(b"ignored", b"{}")))
+    return dict(catalog.about("ignored") or {})
 
 
 def _roots(sources: Sequence[Path]) -> dict[Path, str]:

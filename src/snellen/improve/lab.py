@@ -35,10 +35,10 @@ class Lab:
         """Seconds until the deadline."""
         return float("inf") if self.deadline is None else self.deadline - time.monotonic()
 
-    def trained(self, recipe: Recipe, seed: int, *, title: str = "", folder: str = "") -> Run:
+    def trained(self, recipe: Recipe, seed: int, *, title: str = "") -> Run:
         """The run of a recipe and a seed: trained, resumed, or read where it is finished."""
         recipe = recipe.change({"seed": seed})
-        place = self.case.folder / folder / f"{recipe.id}-s{seed}" if folder else self.case.run(recipe.id, seed).folder
+        place = self.case.run(recipe.id, seed).folder
         if title:
             self.watch({"title": title})
         return train(
@@ -46,6 +46,6 @@ class Lab:
             setting=self.setting, cache=self.cache, watch=self.watch, stop=self.stop,
         )  # fmt: skip
 
-    def validation(self, recipe: Recipe, seed: int, *, title: str = "", folder: str = "") -> Predictions:
+    def validation(self, recipe: Recipe, seed: int, *, title: str = "") -> Predictions:
         """The run's stored rows of the validation split."""
-        return self.trained(recipe, seed, title=title, folder=folder).predictions("val")
+        return self.trained(recipe, seed, title=title).predictions("val")

@@ -41,9 +41,11 @@ class Loaded:
         samples = Samples.of(catalog, self.task.target(catalog, self.classes), pixels)
         mean, std = normal_of(self.model)
         found = []
-        with torch.inference_mode(), self.setting.autocast():
+        with torch.inference_mode():
             for images in samples.plain(self.size, mean, std):
-                found.append(self.task.predict(self.model(self.setting.place(images))).cpu().numpy())
+                with self.setting.autocast():
+                    output = self.model(self.setting.place(images))
+                found.append(self.task.predict(output).cpu().numpy())
         return Predictions(samples.ids, samples.targets, np.concatenate(found), self.classes)
 
     def images(self, catalog: Catalog, pixels: Pixels) -> np.ndarray:

@@ -27,11 +27,23 @@ MOST_BYTES, MOST_SHARE = 4 << 30, 0.25
 HELD = 12 << 30
 
 
+def cuttable(job: Job, stage: Stage) -> bool:
+    """Whether this stage asks for a cut: what is recomputed or compiled is run by the model's own forward pass, which does
+    not know of one."""
+    train = job.recipe.train
+    return stage.unfreeze == "last" and train.cache == "auto" and not (train.checkpointing or job.setting.compile)
+
+
+def pays(job: Job, stage: Stage) -> bool:
+    """Whether cached views save work: the stage has more epochs than there are views, and no images are mixed in pixels,
+    because mixed ones cannot come from a cache."""
+    mixed = job.recipe.augment.mixup or job.recipe.augment.cutmix
+    return cuttable(job, stage) and stage.epochs > view_count(job) and not mixed
+
+
 def cut(job: Job, stage: Stage) -> Tail | None:
     """The end of the model that this stage trains, where its beginning is frozen and can be cut off exactly."""
-    train = job.recipe.train
-    # Recomputed activations are run by the model's own forward pass, which does not know of the cut.
-    if train.cache == "off" or train.checkpointing or stage.unfreeze != "last":
+    if not cuttable(job, stage):
         return None
     size = job.recipe.data.eval_size or job.recipe.data.size
     return tail_of(job.model, stage.unfreeze, next(job.validation.take(np.arange(1)).plain(size, *job.normal)))
@@ -43,13 +55,10 @@ def view_count(job: Job) -> int:
 
 
 def view_source(job: Job, stage: Stage, tail: Tail) -> ActivationSource | None:
-    """Half-precision activations of K views of every sample of the pool; None where they would not pay or not fit.
-
-    They pay where the stage has more epochs than there are views; images that are mixed in pixels cannot come from them.
-    """
-    views, augment = view_count(job), job.recipe.augment
-    if stage.epochs <= views or augment.mixup or augment.cutmix:
+    """Half-precision activations of K views of every sample of the pool; None where they would not pay or not fit."""
+    if not pays(job, stage):
         return None
+    views, augment = view_count(job), job.recipe.augment
     source = PixelSource(job.pool, job.augmenter, VIEW_SEED)
     first = _beginning(job, tail, source.batch(np.arange(1), 0))
     shape = (views, len(job.pool), *first.shape[1:])

@@ -19,8 +19,8 @@ from snellen.train.average import Average
 @dataclass(slots=True)
 class State:
     """Where a training stands: the one thing of the loop that changes. `batch` counts within the epoch, `epoch` within
-    the stage, `epochs` and `steps` over the whole run; `parts` is
-    into how many a batch was last cut; `records` are the steps of the epoch so far."""
+    the stage, `epochs` and `steps` over the whole run; `parts` is into how many a batch was last cut;
+    `scaler` what fp16's scaler has learnt in the stage; `records` are the steps of the epoch so far."""
 
     stage: int = 0
     epoch: int = 0
@@ -29,6 +29,7 @@ class State:
     steps: int = 0
     stage_steps: int = 0
     parts: int = 1
+    scaler: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     epoch_seconds: float = 0.0
     score: float | None = None

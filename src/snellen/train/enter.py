@@ -13,7 +13,7 @@ from torch import nn
 from snellen.recipe import Stage
 from snellen.shelf import OPTIMIZERS, SCHEDULES
 from snellen.train import stages
-from snellen.train.activations import VIEW_SEED, cut, tail_rows, view_count, view_source
+from snellen.train.activations import VIEW_SEED, cut, pays, tail_rows, view_count, view_source
 from snellen.train.average import Average
 from snellen.train.draws import seed_of, uniforms
 from snellen.train.features import Head, cached, digest, embed, trunk_digest
@@ -45,8 +45,9 @@ class Entered:
         return lr
 
 
-def enter(job: Job, number: int) -> Entered:
-    """Freeze and unfreeze, build the optimiser anew (its moments do not outlive a stage), choose the source."""
+def enter(job: Job, number: int, *, tell: Callable[[str], None] = lambda words: None) -> Entered:
+    """Freeze and unfreeze, build the optimiser anew (its moments do not outlive a stage), choose the source; `tell` hears
+    where a cache that would pay cannot be had."""
     stage = job.recipe.stages[number]
     sections = dict(stages.freeze(job.model, stage.unfreeze))
     stages.set_modes(job.model, freeze_norm=job.recipe.train.freeze_norm)
@@ -55,28 +56,21 @@ def enter(job: Job, number: int) -> Entered:
     lr = optim.lr * stage.lr_scale
     optimizer = OPTIMIZERS.pick(optim.name)(groups, lr, optim.weight_decay, **optim.settings)
     average = Average(job.model, job.recipe.train.ema)
-    multiplier = _multiplier(job, stage)
+    multiplier, scaler = multiplier_of(job, stage), job.setting.scaler()
     if stage.unfreeze == "head":
         head = Head(job.model, dropout=job.recipe.model.dropout)
         source = FeatureSource(view_features(job))
-        return Entered(
-            stage,
-            number,
-            head,
-            sections,
-            source,
-            optimizer,
-            average,
-            multiplier,
-            _feature_rows(job, head),
-            job.setting.scaler(),
-        )
+        rows = _feature_rows(job, head)
+        return Entered(stage, number, head, sections, source, optimizer, average, multiplier, rows, scaler)
     tail = cut(job, stage)
     cached_views = view_source(job, stage, tail) if tail is not None else None
+    if cached_views is None and pays(job, stage):
+        why = "cannot be cut off exactly" if tail is None else "has activations that are too large to keep"
+        tell(f"the frozen part of {job.recipe.model.name} {why}: stage {stage.name} runs it again in every epoch")
     pixels = cached_views or PixelSource(job.training, job.augmenter, job.recipe.seed, _sizes(job, stage))
     net = tail if tail is not None and cached_views is not None else job.model
     rows = tail_rows(job, tail) if tail is not None else lambda samples: predict(job, samples)
-    return Entered(stage, number, net, sections, pixels, optimizer, average, multiplier, rows, job.setting.scaler())
+    return Entered(stage, number, net, sections, pixels, optimizer, average, multiplier, rows, scaler)
 
 
 # Progressive resolution: the share of the size to begin with, and the share of the epochs after which it is reached.
@@ -87,7 +81,8 @@ def _sizes(job: Job, stage: Stage) -> tuple[int, ...]:
     """Image side by epoch: constant, or growing where the recipe says so (Howard 2018, fast.ai on DAWNBench; Tan & Le
     2021, arXiv:2104.00298, section 4)."""
     size = job.recipe.data.size
-    if not job.recipe.train.progressive or stage.unfreeze != "all" or stage.epochs < 3:
+    fixed = getattr(job.model, "only_size", None) is not None  # Built for one size.
+    if fixed or not job.recipe.train.progressive or stage.unfreeze != "all" or stage.epochs < 3:
         return (size,) * stage.epochs
     last = max(1, round(GROWN * stage.epochs))
     shares = [min(1.0, SMALLEST + (1 - SMALLEST) * epoch / last) for epoch in range(stage.epochs)]
@@ -118,7 +113,8 @@ def _balanced(job: Job, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).choice(len(job.training), len(job.training), p=weights / weights.sum())
 
 
-def _multiplier(job: Job, stage: Stage) -> Callable[[int], float]:
+def multiplier_of(job: Job, stage: Stage) -> Callable[[int], float]:
+    """Step of the stage (from 0) -> warm-up and schedule as a multiple of its rate."""
     schedule = SCHEDULES.build(stage.schedule.name, stage.schedule.settings)
     per_epoch = len(batches(job, 0, 0))
     total, warm = per_epoch * stage.epochs, round(per_epoch * min(stage.warmup, stage.epochs / 2))

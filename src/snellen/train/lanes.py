@@ -29,7 +29,7 @@ from snellen.train.augment import augmenter
 from snellen.train.average import Average
 from snellen.train.checkpoint import State
 from snellen.train.draws import seed_of
-from snellen.train.enter import _multiplier, plain_features, view_features
+from snellen.train.enter import multiplier_of, plain_features, view_features
 from snellen.train.features import Head, trunk_digest
 from snellen.train.job import Job, normal_of, usable_for
 from snellen.train.machine import Setting
@@ -183,6 +183,6 @@ def _arm(job: Job) -> Arm:
     net.requires_grad_(True)
     stages.set_modes(net, freeze_norm=recipe.train.freeze_norm)
     own = replace(job, model=net)
-    rate = _multiplier(own, recipe.stages[0])
+    rate = multiplier_of(own, recipe.stages[0])
     average = Average(net, recipe.train.ema)
     return Arm(own, net, list(net.parameters()), text(recipe.loss), job.task.loss(recipe), rate, average)

@@ -68,9 +68,11 @@ def train(
         for number in range(state.stage, len(job.recipe.stages)):
             # A stage starts from the weights that were kept, with a fresh average and fresh moments.
             job.model.load_state_dict(state.best)
-            now = enter(job, number)
+            now = enter(job, number, tell=lambda words: watch({"notice": words}))
             if tensors:
                 checkpoint.restore(tensors, job.model, now.average, now.optimizer)
+                if state.scaler:
+                    now.scaler.load_state_dict(state.scaler)
                 tensors = {}
             while state.epoch < now.stage.epochs:
                 plan = batches(job, number, state.epoch)
@@ -133,6 +135,7 @@ def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -
     clipped = clip(now.sections, total, job.recipe.optim.clip)
     now.scaler.step(now.optimizer)
     now.scaler.update()
+    state.scaler = now.scaler.state_dict()
     now.optimizer.zero_grad(set_to_none=True)
     now.average.update(state.stage_steps)
 

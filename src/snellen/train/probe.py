@@ -19,8 +19,10 @@ from snellen.train.stopwatch import Load, forward_seconds, images, step_bytes, s
 from snellen.values import SnellenError
 
 LAYOUTS = ("contiguous", "channels_last")
-# Rounds in which every candidate takes its turn: at least the first, then more until the seconds or the second are used up.
-ROUNDS, MOST_ROUNDS, SECONDS = 3, 7, 5.0
+# Rounds in which every candidate takes its turn: the least number, then more until the most or the seconds are used up.
+ROUNDS, MOST_ROUNDS, SECONDS = 3, 7, 6.0
+# On a machine so busy that not even the least number of rounds is done after so many seconds, those that were done count.
+PATIENCE = 12.0
 # A candidate must be so much faster than the default (contiguous, fp32) to be taken, and half precision, whose numbers
 # have fewer digits, so much more. Both in the median of the rounds' ratios.
 KEEP, MARGIN = 1.03, 1.1
@@ -32,7 +34,8 @@ HOPELESS = 3.0
 LONG = 1.0
 # torch.compile must pay this much of a step, since a run of minutes has to earn the minute of compiling back.
 COMPILE_MARGIN = 1.1
-# Share of the processor in foreign hands from which figures are not remembered.
+# Share of the processor in foreign hands from which figures are not remembered, and from which a setting must be faster
+# than the default in every single round.
 BUSY = 0.15
 # Share of the free memory that a step may be planned to take: the measured bytes leave out what operations take inside.
 ROOM = 0.7
@@ -91,7 +94,7 @@ def probe(
         known: dict[str, Any] = store.read_json(path)
     else:
         load = Load()
-        known = _measure(make, name, size, small, batch, compile)
+        known = _measure(make, load, name=name, size=size, small=small, batch=batch, compile=compile)
         known["busy"] = load.share()
         if known["busy"] < BUSY:
             store.write_json(path, known)
@@ -107,22 +110,28 @@ def place(
     return cache / "probe" / f"{digest({**environment(Setting(device=device())), **about})}.json"
 
 
-def choose(times: Times, forwards: Times, default: Setting) -> Setting:
-    """The setting that trains fastest; the default unless another is faster by the margin (see KEEP, MARGIN, TIE)."""
+def choose(times: Times, forwards: Times, default: Setting, *, busy: bool = False) -> Setting:
+    """The setting that trains fastest; the default unless another is faster by the margin (see KEEP, MARGIN, TIE), on a
+    `busy` machine in every round."""
 
     def worth(setting: Setting) -> float:
         return gain(times, setting, default) / (1.0 if setting.precision == "fp32" else MARGIN)
 
-    best = max(times, key=worth)
+    sure = [s for s in times if s == default or not busy or min(_ratios(times, s, default)) >= KEEP]
+    best = max(sure, key=worth)
     if best == default or worth(best) < KEEP:
         return default
-    near = [s for s in times if s.precision == best.precision and worth(s) >= max(TIE * worth(best), KEEP)]
+    near = [s for s in sure if s.precision == best.precision and worth(s) >= max(TIE * worth(best), KEEP)]
     return max(near, key=lambda setting: gain(forwards, setting, default))
 
 
 def gain(times: Times, setting: Setting, default: Setting) -> float:
     """How many times faster than the default: the median of the ratios within each round."""
-    return statistics.median(b / own for b, own in zip(times[default], times[setting], strict=True))
+    return statistics.median(_ratios(times, setting, default))
+
+
+def _ratios(times: Times, setting: Setting, default: Setting) -> list[float]:
+    return [plain / own for plain, own in zip(times[default], times[setting], strict=True)]
 
 
 def largest_batch(
@@ -178,7 +187,14 @@ def _no_room(size: int) -> str:
 
 
 def _measure(
-    make: Callable[[], nn.Module], name: str, size: int, small: int, batch: int, compile: bool | Literal["auto"]
+    make: Callable[[], nn.Module],
+    load: Load,
+    *,
+    name: str,
+    size: int,
+    small: int,
+    batch: int,
+    compile: bool | Literal["auto"],
 ) -> dict[str, Any]:
     model, default = make(), Setting(device=device())
     _take(model, default, name.partition(":")[0], size)
@@ -186,7 +202,8 @@ def _measure(
     given = images(size, batch)
     candidates = [Setting(p, layout, default.device) for layout in LAYOUTS for p in precisions(default.device)]
     times, forwards = rounds(model, candidates, given)
-    best = choose({s: t for s, t in times.items() if len(t) == len(times[default])}, forwards, default)
+    running = {s: t for s, t in times.items() if len(t) == len(times[default])}
+    best = choose(running, forwards, default, busy=load.share() >= BUSY)
     setting, faster, compiling = best, 1.0, None
     if compile:
         setting, faster, compiling = _compiled(make, model, best, times, forwards, given, sure=compile is True)
@@ -213,6 +230,7 @@ def rounds(
 ) -> tuple[dict[Setting, list[float]], dict[Setting, list[float]]]:
     """Seconds of training steps and of forward passes by setting, round by round. The first candidate is the default; one
     that is hopeless after the warm-up keeps that one figure."""
+    start = time.monotonic()
     warm = {
         setting: (step_seconds(model, setting, given), forward_seconds(model, setting, given)) for setting in candidates
     }
@@ -220,9 +238,8 @@ def rounds(
     running = [setting for setting in candidates if warm[setting][0] <= limit]
     times = {setting: [] if setting in running else [warm[setting][0]] for setting in candidates}
     forwards = {setting: [] if setting in running else [warm[setting][1]] for setting in candidates}
-    start = time.monotonic()
     for turn in range(MOST_ROUNDS):
-        if turn >= ROUNDS and time.monotonic() - start > SECONDS:
+        if turn and time.monotonic() - start > (SECONDS if turn >= ROUNDS else PATIENCE):
             break
         for setting in running if turn % 2 else reversed(running):
             times[setting].append(step_seconds(model, setting, given))
