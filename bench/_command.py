@@ -14,8 +14,6 @@ from _results import number, save
 from _rounds import LEAST, Measured, Ratio, Side, measure, together
 
 DATA = "SNELLEN_BENCH_DATA"
-# Both sides share a process, and ours would change how memory is allocated for the peer too: here it does not.
-os.environ["SNELLEN_KEEP_MEMORY"] = "0"
 
 
 def parser(doc: str | None, *, rounds: int = LEAST) -> argparse.ArgumentParser:
@@ -38,6 +36,8 @@ def parser(doc: str | None, *, rounds: int = LEAST) -> argparse.ArgumentParser:
 
 def parse(made: argparse.ArgumentParser) -> argparse.Namespace:
     """The arguments; --quick has two rounds. Threads are fixed from here on."""
+    # Both sides share a process, and ours would change how memory is allocated for the peer too: here it does not.
+    os.environ["SNELLEN_KEEP_MEMORY"] = "0"
     given = made.parse_args()
     torch.set_num_threads(given.threads)
     if given.quick:

@@ -21,19 +21,15 @@ import timm
 import torch
 import torch.nn.functional as F
 
-# What _command sets for sides that share a process must not hide what a side was given.
-GIVEN = dict(os.environ)
-import _command  # noqa: E402
-from snellen.parts.meters.memory import memory  # noqa: E402
-from snellen.train.machine import Setting  # noqa: E402
+import _command
+from snellen.parts.meters.memory import memory
+from snellen.train.machine import Setting
 
 BATCH, WARM, TIMED = 32, 2, 5
 
 
 def child(model: str, size: int) -> None:
     """Print the median seconds of a step, and the most bytes that the process held."""
-    os.environ.clear()
-    os.environ.update(GIVEN)
     setting = Setting("fp32", "channels_last")
     net = setting.prepare(timm.create_model(model, num_classes=10)).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4, fused=True)
@@ -69,8 +65,12 @@ def main() -> None:
     made.add_argument("--model", default="tf_efficientnet_lite0")
     made.add_argument("--sizes", default="128,224")
     made.add_argument("--child", type=int, default=None, help=argparse.SUPPRESS)
+    before = dict(os.environ)
     given = _command.parse(made)
     if given.child:
+        # What is set for sides that share a process must not hide what this one was given.
+        os.environ.clear()
+        os.environ.update(before)
         child(given.model, given.child)
         return
     if given.quick:

@@ -67,9 +67,11 @@ class Side:
 def run(command: Sequence[str], **environment: str) -> tuple[str, float, int]:
     """Standard output, wall seconds and peak resident bytes of a program; SystemExit with its last words where it failed."""
     with tempfile.TemporaryFile("w+") as errors:
+        # Every side is a process of its own here, and allocates memory as it does for its users.
+        own = {key: value for key, value in os.environ.items() if key != "SNELLEN_KEEP_MEMORY"}
         start = time.perf_counter()
         program = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, **environment}
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**own, **environment}
         )
         assert program.stdout is not None
         told = program.stdout.read()

@@ -25,6 +25,12 @@ SCRIPTS = sorted(path.stem for path in BENCH.glob("*.py") if not path.stem.start
 USUAL = Calibration(gemm=100.0, memcpy=10.0)
 
 
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a script sets for its process ends with the test."""
+    monkeypatch.setenv("SNELLEN_KEEP_MEMORY", "0")
+
+
 class Clock:
     """Time that passes only where a side says so; `calls` are the sides in the order in which they ran."""
 

@@ -28,6 +28,7 @@ FLOORS = (
         "verbs",
         "prepare",
         "ending",
+        "soup",
         "result",
         "entry",
         "show",

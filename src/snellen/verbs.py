@@ -19,6 +19,7 @@ from snellen.recipe import Recipe
 from snellen.report.page import write as write_report
 from snellen.result import result
 from snellen.run import Run
+from snellen.soup import soup
 from snellen.values import Finding, SnellenError
 
 Watch = Callable[[Mapping[str, Any]], None]
@@ -53,7 +54,7 @@ def run(
         return _store(case, result(case, _chosen(case), case.audit, report, seconds=final["seconds"]["total"]))
     plan = prepare.prepare(case, settings, watch=watch)
     lab = _lab(case, plan, budget, began, watch, stop)
-    healed = _chosen(case) or (improve_after_training(lab, plan) if heal else _train(lab, plan.recipe))
+    healed = _chosen(case) or (soup(lab, improve_after_training(lab, plan)) if heal else _train(lab, plan.recipe))
     finished = end(lab, healed, plan.findings, began=began)
     report = write_report(case, lang=lang)
     return _store(case, result(case, finished, plan.findings, report, seconds=time.monotonic() - began))

@@ -96,6 +96,7 @@ def _views(material: Material, words: Words) -> dict[str, Any]:
         "rows": material.rows,
         "verdicts": proofs.verdicts(material, words),
         "untried": proofs.untried(material, words),
+        "soup": proofs.soup(material, words),
         "gradcam": gradcam_view(material, words),
         "artifacts": tables.artifacts(material, words),
         "again": tables.reproduce(material, words),

@@ -90,6 +90,23 @@ def _at(tree: Mapping[str, Any], dotted: str) -> Any:
     return node
 
 
+def soup(material: Material, words: Words) -> str:
+    """What the averaging of the runs brought, in a sentence; empty where none were averaged."""
+    made = material.case.read("soup")
+    if made is None:
+        return ""
+    parts = [
+        words(
+            "remedies_table.soup_effect",
+            {"metric": words.label("metrics", metric), "unit": words.unit(metric), "n": found["samples"]}
+            | {key: words.effect(metric, found[key]) for key in ("effect", "low", "high")},
+        )
+        for metric, found in made["effects"].items()
+    ]
+    which = "soup" if made["kept"] else "soup_left"
+    return words(f"remedies_table.{which}", {"runs": len(made["runs"]), "effects": words("headline.comma").join(parts)})
+
+
 def untried(material: Material, words: Words) -> list[View]:
     """Remedies that were proposed but have no verdict."""
     judged = {(verdict.remedy, verdict.finding) for verdict in material.verdicts}

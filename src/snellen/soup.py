@@ -1,0 +1,117 @@
+"""Soup: the weights of the runs that healing has paid for, averaged into one model that costs no more to serve.
+
+Wortsman et al. 2022, Model soups (arXiv:2203.05482), section 2: runs that were fine-tuned from the same weights mostly lie in
+one basin, and their mean is as good as the best of them or better. Here all of them begin at the pretrained trunk. The mean
+is taken of everything, also of running statistics: the runs are close enough that these need no new estimate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snellen import store
+from snellen.case import Case
+from snellen.examine import diagnose
+from snellen.improve.heal import Healed
+from snellen.improve.lab import Lab
+from snellen.improve.pair import Effect, pair
+from snellen.run import Run
+from snellen.ship.loaded import load
+from snellen.train.job import usable_for
+
+LEVEL = 0.95
+# In the name of a soup's folder, where a training has its seed.
+MARK = "-soup-"
+
+
+def soup(lab: Lab, healed: Healed) -> Healed:
+    """The average of all runs of this recipe and of the candidates that were not found worse, where it is not worse on
+    validation than the one run: neither in log loss nor in the recipe's metric. Else of this recipe's runs alone; else the
+    run as it is.
+
+    No proof is claimed for it and no error budget spent: soup.json holds what went in, and the effect with its interval.
+    """
+    if not healed.recipe.improve.soup:
+        return healed
+    for runs in ingredients(lab.case, healed):
+        made = _made(lab, healed.run, runs)
+        arms = [healed.run.predictions("val")], [made.predictions("val")]
+        effects = {metric: pair(*arms, metric=metric, level=LEVEL) for metric in ("log_loss", healed.recipe.metric)}
+        kept = all(effect.effect >= 0 for effect in effects.values())
+        lab.case.write("soup", _about(runs, effects, kept=kept))
+        gain = effects["log_loss"]
+        lab.watch(
+            {"notice": f"average of {len(runs)} runs{'' if kept else ' (not taken)'}: validation log loss {-gain.effect:+.3f} "
+             f"[{-gain.high:+.3f}, {-gain.low:+.3f}]"}
+        )  # fmt: skip
+        if kept:
+            made.write_findings(diagnose(made))
+            return replace(healed, run=made)
+    return healed
+
+
+def ingredients(case: Case, healed: Healed) -> list[list[Run]]:
+    """What to try, in order: lists of two runs or more, the run that stands first."""
+    own, standing = healed.recipe.id, case.verdicts
+    open_ones = {v.candidate for v in standing if v.decision == "undecided" and v.baseline == own and v.seeds}
+    known = [run for run in case.runs if run.done and _fits(run, healed.run)]
+    tries = []
+    for ids in ({own, *open_ones}, {own}):
+        runs = [healed.run, *(run for run in known if run.folder.name.rpartition("-s")[0] in ids)]
+        if len(runs) > 1 and runs not in tries:
+            tries.append(runs)
+    return tries
+
+
+def _fits(run: Run, first: Run) -> bool:
+    """Another seed or recipe, with the same network on the same images and classes, that was trained to its end."""
+    if run.folder == first.folder or MARK in run.folder.name or run.cost.get("stopped"):
+        return False
+    mine, other = first.recipe, run.recipe
+    same = (
+        mine.model == other.model and mine.data.size == other.data.size and mine.data.eval_size == other.data.eval_size
+    )
+    return same and run.predictions("val").classes == first.predictions("val").classes
+
+
+def average(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of every floating-point tensor; counters are those of the first."""
+    return {
+        key: torch.stack([state[key].double() for state in states]).mean(dim=0).to(value.dtype) if value.is_floating_point() else value
+        for key, value in states[0].items()
+    }  # fmt: skip
+
+
+def _made(lab: Lab, first: Run, runs: Sequence[Run]) -> Run:
+    """The soup as a run of its own: recipe and signals are those of the first run, weights and predictions its own."""
+    names = [run.folder.name for run in runs]
+    mark = hashlib.blake2b("\n".join(names).encode(), digest_size=3).hexdigest()
+    made = Run(first.folder.with_name(f"{first.folder.name.rpartition('-s')[0]}{MARK}{mark}"))
+    if made.done:
+        return made
+    Run.create(made.folder, first.recipe, first.catalog, first.environment)
+    made.journal.rewind(lambda record: False)  # What a crash left.
+    made.journal.append(*first.journal.read())
+    tensors = average([store.read_tensors(run.checkpoint("best"))[0] for run in runs])
+    store.write_tensors(made.checkpoint("best"), tensors, {"averaged": len(runs)})
+    loaded = load(made)
+    usable = usable_for(loaded.recipe, lab.catalog)
+    for split in ("val", "train"):
+        part = usable.take(usable.rows(first.predictions(split).ids))
+        made.write_predictions(split, loaded.predict(part, lab.pixels))
+    made.finish({**first.cost, "averaged": names})
+    return made
+
+
+def _about(runs: Sequence[Run], effects: dict[str, Effect], *, kept: bool) -> dict[str, Any]:
+    numbers = ("effect", "low", "high", "samples")
+    return {
+        "runs": [run.folder.name for run in runs], "kept": kept,
+        "effects": {metric: {key: getattr(effect, key) for key in numbers} for metric, effect in effects.items()},
+    }  # fmt: skip
