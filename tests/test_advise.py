@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from snellen.advise import Advice, Cost, advise, choose_size, seconds
+from snellen.advise import Advice, advise
+from snellen.budget import Cost, choose_size, seconds
 from snellen.catalog import Catalog
 from snellen.recipe import Recipe
 
@@ -121,13 +122,52 @@ def test_a_budget_shortens_the_training() -> None:
     assert all(all_epochs(advice.recipe) < all_epochs(free.recipe) for advice in tight)
     assert all(advice.estimate < budget for advice, budget in zip(tight, (1200, 300, 60), strict=True))
     # Fewer epochs learn at higher rates.
-    assert tight[-1].recipe.stages[2].lr_scale > free.recipe.stages[2].lr_scale
+    assert tight[1].recipe.stages[2].lr_scale > free.recipe.stages[2].lr_scale
 
 
 def test_a_hopeless_budget_still_gives_a_recipe() -> None:
     advice = advised(catalog(train=20_000), budget=5)
     assert [stage.name for stage in advice.recipe.stages] == ["head", "last", "all"]
     assert advice.recipe.data.size == 64
+
+
+def test_a_budget_too_short_for_all_layers_trains_the_end_at_a_larger_size() -> None:
+    """From much time to little: all layers, then the last stages on what is computed once, then the head alone."""
+    table = catalog(train=5000, val=500)
+    trained = {}
+    for budget in (1200, 300, 150):
+        recipe = advised(table, budget=budget).recipe
+        trained[budget] = recipe.stages[-1].name
+        assert recipe.data.size >= 128
+        assert seconds(recipe, COST, 5000, 500) < budget
+        assert all(stage.epochs > 0 for stage in recipe.stages)
+    assert list(trained.values()) == ["all", "last", "head"]
+    part = advised(table, budget=300).recipe
+    assert part.stages[-1].epochs > part.train.views  # Else nothing is gained by computing views once.
+    reason = next(choice.reason for choice in advised(table, budget=300).choices if choice.key == "stages")
+    assert "computed once" in reason
+
+
+def test_stages_of_the_users_own_are_not_left_out() -> None:
+    recipe = advised(catalog(train=5000, val=500), budget=150, given={"stages.all.epochs": 1}).recipe
+    assert [stage.name for stage in recipe.stages] == ["head", "last", "all"]
+
+
+def test_the_parts_of_a_step_add_up() -> None:
+    assert COST.trunk(128) + COST.tail(128) == pytest.approx(COST.forward(128))
+    assert COST.last(128) == pytest.approx(COST.forward(128) + 2 * COST.tail(128))
+    busy = Cost(COST.measured, 1.3, 0.3)  # Measured while something else ran.
+    assert busy.last(128) == busy.step(128)
+    assert 0 < busy.trunk(128) < busy.forward(128)
+
+
+def test_cached_last_stages_cost_less() -> None:
+    stages = [{"name": "last", "unfreeze": "last", "epochs": 8}]
+    cached = Recipe().change({"stages": stages, "train.views": 2})
+    again = cached.change({"train.cache": "off"})
+    mixed = cached.change({"augment.cutmix": 1.0})
+    costs = [seconds(recipe, COST, 1000, 100) for recipe in (cached, again, mixed)]
+    assert costs[0] < costs[1] == costs[2]
 
 
 def test_images_are_not_enlarged() -> None:

@@ -89,12 +89,43 @@ def test_help_imports_nothing_heavy() -> None:
         "pydantic",
     }
     assert not imported & heavy
-    for verb in ("run", "audit", "train", "diagnose", "heal", "report", "ship", "list", "demo"):
+    for verb in (
+        "run",
+        "audit",
+        "train",
+        "diagnose",
+        "heal",
+        "report",
+        "review",
+        "apply",
+        "agree",
+        "export",
+        "ship",
+        "list",
+        "demo",
+    ):
         assert re.search(rf"\b{verb}\b", done.stdout)
     assert "Examples:" in done.stdout
 
 
-@pytest.mark.parametrize("verb", ["run", "audit", "train", "diagnose", "heal", "report", "ship", "list", "demo"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "run",
+        "audit",
+        "train",
+        "diagnose",
+        "heal",
+        "report",
+        "review",
+        "apply",
+        "agree",
+        "export",
+        "ship",
+        "list",
+        "demo",
+    ],
+)
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     done = call(verb, "--help")
     assert done.exit_code == 0

@@ -18,7 +18,7 @@ FILES = sorted(HOUSE.rglob("*.py"))
 FLOORS = (
     ("values", "shelf", "store"),
     ("recipe", "catalog", "annotations", "run", "case", "parts"),
-    ("tasks", "data", "advise"),
+    ("tasks", "data", "advise", "budget"),
     ("train", "rules", "remedies"),
     ("examine", "improve", "ship", "report"),
     (
@@ -27,6 +27,9 @@ FLOORS = (
         "cases",
         "verbs",
         "prepare",
+        "opening",
+        "curate",
+        "survey",
         "ending",
         "soup",
         "result",
@@ -40,7 +43,7 @@ FLOORS = (
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # What may meet on one floor: the values below everything, the files that tell of a run, and the top.
 NOUNS = {"values", "shelf", "store", "recipe", "catalog", "annotations", "run", "case"}
-MEETINGS = {("improve", "examine")}
+MEETINGS = {("improve", "examine"), ("advise", "budget")}
 NO_TORCH = {
     "values",
     "shelf",

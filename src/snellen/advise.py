@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 
+from snellen.budget import FULL, Cost, Epochs, plan, seconds, views_for
 from snellen.catalog import Catalog
 from snellen.recipe import Recipe
 
 LIGHT = ("lite", "mobilenet", "atto", "femto", "tiny", "resnet18", "shufflenet", "mobileone")
-SIZES = (64, 96, 128, 160, 192, 224)
-# A schedule of this many epochs over all layers is what the staged recipe was published for (SPEC M3).
-FULL = {"head": 15, "last": 10, "all": 25}
-# Epochs over all layers that a size must leave room for: below 128 px a pretrained network sees too little, so pixels come
-# first up to there; above, epochs do.
-ENOUGH_SMALL, ENOUGH_LARGE, PIXELS_FIRST = 4, 6, 128
-# Share of the budget for one training. Where a short run would do (small data), a small share leaves room for paired
-# confirmation: five more runs, or three (one remedy with two seeds), and a reserve. Where it would not, nothing could be
-# confirmed anyway, and the training gets what audit, test and shipping leave, less a reserve: a shared machine can be half
-# as fast as when it was probed.
-PROVABLE, SHARE, OVERHEAD = (0.11, 0.17), 0.75, 25.0
-# Epochs over all layers that a run must have to be worth proving on, at this size at least (or the images' own).
-PROVABLE_EPOCHS, PROVABLE_SIZES = 4, (128, 160)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,57 +35,6 @@ class Advice:
     estimate: float
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Measured seconds per image of a whole training step at two sizes, [(pixels per side, seconds)], and what the last
-    two stages alone and a forward pass cost in shares of it. Between and beyond, cost is linear in the pixels."""
-
-    measured: tuple[tuple[int, float], tuple[int, float]]
-    last_share: float
-    forward_share: float
-
-    def step(self, size: int) -> float:
-        """Seconds per image of a step with everything unfrozen."""
-        (small, low), (large, high) = self.measured
-        slope = max(high - low, 0.0) / (large**2 - small**2)
-        return max(low + slope * (size**2 - small**2), low * 0.5)
-
-    def last(self, size: int) -> float:
-        """Seconds per image of a step with the last two stages unfrozen."""
-        return self.step(size) * self.last_share
-
-    def forward(self, size: int) -> float:
-        """Seconds per image of a forward pass."""
-        return self.step(size) * self.forward_share
-
-
-def seconds(recipe: Recipe, cost: Cost, n: int, n_val: int) -> float:
-    """Estimated seconds of one training of the recipe on n training and n_val validation images."""
-    size = recipe.data.size
-    looked = (n_val + min(n, recipe.train.gap_samples)) * cost.forward(recipe.data.eval_size or size)
-    total = 0.0
-    for stage in recipe.stages:
-        if stage.unfreeze == "head":
-            total += recipe.train.views * n * cost.forward(size) + looked + stage.epochs * (0.2 + n * 4e-5)
-        else:
-            per_image = cost.step(size) if stage.unfreeze == "all" else cost.last(size)
-            # Warp and colour of a batch cost about as much as a tenth of a light model's step.
-            total += stage.epochs * (n * per_image * 1.1 + looked)
-    return total
-
-
-def choose_size(
-    catalog: Catalog, side: float, cost: Cost, budget: float | None, *, base: Recipe, given: Mapping[str, Any]
-) -> tuple[int, int]:
-    """Training and evaluation size in pixels, before anything is decoded; `side` is the median shorter side."""
-    in_train = int((catalog.column("split").astype(str) == "train").sum())
-    n = in_train or int(len(catalog) * (1 - base.data.val - base.data.test))
-    facts = {"n": n, "n_val": int(n * base.data.val), "side": side}
-    size, _ = _plan(facts, cost, budget, base, given, None)
-    own = base.change({k: v for k, v in given.items() if k == "data.eval_size"}).data.eval_size
-    return size, own or _eval_at(size, side)
-
-
 def advise(
     catalog: Catalog,
     cost: Cost,
@@ -117,9 +52,9 @@ def advise(
     because no score could be believed with them.
     """
     facts = _facts(catalog, base)
-    _, epochs = _plan(facts, cost, budget, base, given, sizes[0])
+    _, epochs = plan(facts, cost, budget, base, given, sizes[0])
     # Fewer epochs take larger steps, up to the top of the range that L4 gives (5e-4 for a light model).
-    boost = min(10.0, max(1.0, (FULL["all"] / epochs["all"]) ** 2))
+    boost = min(10.0, max(1.0, (FULL["all"] / max(epochs["all"], 1)) ** 2))
     choices = (
         _model(base), _size(sizes[0], facts, budget), _eval_size(*sizes), *_leaked(leaked), *_optimizer(facts),
         _augment(facts), _mixes(epochs), _stages(epochs, boost), _batch(), _views(facts), _sampling(facts),
@@ -148,69 +83,6 @@ def _facts(catalog: Catalog, base: Recipe) -> dict[str, Any]:
         "n": len(train), "n_val": len(usable.of("val")), "classes": len(counts), "ratio": max(counts) / min(counts),
         "least": min(counts), "side": float(np.median(sides)), "light": any(word in base.model.name for word in LIGHT),
     }  # fmt: skip
-
-
-def _plan(
-    facts: Mapping[str, Any],
-    cost: Cost,
-    budget: float | None,
-    base: Recipe,
-    given: Mapping[str, Any],
-    size: int | None,
-) -> tuple[int, dict[str, int]]:
-    """Image size (where it is not fixed yet) and epochs by stage."""
-    fitting = [s for s in SIZES if s <= max(64.0, facts["side"])] or [64]
-    fixed = size or given.get("data.size")
-    if fixed:
-        fitting = [int(fixed)]
-    if budget is None:
-        return (fitting[0] if fixed else max(s for s in fitting if s <= 160)), dict(FULL)
-    return _within(facts, cost, budget, base, fitting)
-
-
-def _within(
-    facts: Mapping[str, Any], cost: Cost, budget: float, base: Recipe, fitting: list[int]
-) -> tuple[int, dict[str, int]]:
-    def epochs_at(size: int, time: float) -> dict[str, int]:
-        def fits(scale: float) -> bool:
-            return seconds(_scaled(base, size, scale), cost, facts["n"], facts["n_val"]) <= time
-
-        scale = max((step / 25 for step in range(1, 26) if fits(step / 25)), default=1 / 25)
-        return _epochs(scale)
-
-    # Small data: a run short enough to be repeated in pairs, at the largest size that leaves enough epochs.
-    for share, size in product(PROVABLE, reversed([s for s in fitting if s in PROVABLE_SIZES] or fitting[-1:])):
-        epochs = epochs_at(size, budget * share)
-        if epochs["all"] >= PROVABLE_EPOCHS:
-            return size, epochs
-    time = max(budget * SHARE - OVERHEAD, budget * 0.3)
-    for size in reversed(fitting):
-        epochs = epochs_at(size, time)
-        if epochs["all"] >= (ENOUGH_SMALL if size <= PIXELS_FIRST else ENOUGH_LARGE):
-            return size, epochs
-    return fitting[0], epochs_at(fitting[0], time)
-
-
-def _epochs(scale: float) -> dict[str, int]:
-    return {
-        "head": max(5, round(FULL["head"] * min(1.0, scale * 2))),
-        "last": max(1, math.floor(FULL["last"] * scale * 0.8)),
-        "all": max(1, round(FULL["all"] * scale)),
-    }
-
-
-def _scaled(base: Recipe, size: int, scale: float) -> Recipe:
-    patch: dict[str, Any] = {"data.size": size, "data.eval_size": _larger(size)}
-    patch |= {f"stages.{name}.epochs": n for name, n in _epochs(scale).items()}
-    return Recipe().change({**patch, "model.name": base.model.name})
-
-
-def _eval_at(size: int, side: float) -> int:
-    return _larger(size) if side >= size else size
-
-
-def _larger(size: int) -> int:
-    return int(size * 1.25 / 32 + 0.5) * 32
 
 
 def _model(base: Recipe) -> Choice:
@@ -281,18 +153,36 @@ def _stages(epochs: Mapping[str, int], boost: float) -> Choice:
         if boost == 1
         else f", times {boost:.1f} because {epochs['all']} epochs replace the {FULL['all']} it was set for"
     )
-    stages = [
+    wanted = [
         {"name": "head", "unfreeze": "head", "epochs": epochs["head"], "lr_scale": 5.0, "schedule": {"name": "cosine"}},
         {"name": "last", "unfreeze": "last", "epochs": epochs["last"], "lr_scale": round(0.5 * min(boost, 4), 3), "warmup": 0.3},
         {"name": "all", "unfreeze": "all", "epochs": epochs["all"], "lr_scale": round(0.25 * boost, 3),
          "warmup": min(5.0, round(epochs["all"] / 5, 2)), "schedule": {"name": "cosine_restarts", "settings": {"cycles": 1}}},
     ]  # fmt: skip
+    stages = [stage for stage in wanted if stage["epochs"]]
+    if not epochs["all"]:
+        return Choice("stages", stages, *_partial(epochs))
     reason = (
         f"head {epochs['head']} epochs at 1e-3, last two stages {epochs['last']} at 1e-4, all layers {epochs['all']} at 5e-5 with "
         f"warm-up and cosine (rates for optim.lr 2e-4){note}"
     )
     zh = f"先头部 {epochs['head']} 轮，再最后两段 {epochs['last']} 轮，最后全部 {epochs['all']} 轮；学习率依次降低"
     return Choice("stages", stages, reason, "SPEC M3, L5", zh)
+
+
+def _partial(epochs: Epochs) -> tuple[str, str, str]:
+    """Reason, source and Chinese reason of stages that leave the beginning of the network frozen."""
+    last = f", then its last two stages {epochs['last']} epochs" if epochs["last"] else ""
+    reason = (
+        f"the budget does not hold enough epochs over all layers: the head is trained {epochs['head']} epochs{last}, on what the "
+        "frozen part gives, which is computed once; that leaves time for larger images"
+    )
+    zh = f"，再训练最后两段 {epochs['last']} 轮" if epochs["last"] else ""
+    return (
+        reason,
+        "SPEC M3",
+        f"预算不够训练全部层足够多轮：冻结部分只计算一次，先训练头部 {epochs['head']} 轮{zh}，省下的时间用于更大的图像",
+    )
 
 
 def _batch() -> Choice:
@@ -306,7 +196,7 @@ def _batch() -> Choice:
 
 
 def _views(facts: Mapping[str, Any]) -> Choice:
-    views = 4 if facts["n"] < 1500 else 2
+    views = views_for(facts["n"])
     reason = f"the frozen trunk is computed once for {views} augmented views of each image instead of once per epoch"
     return Choice("train.views", views, reason, "SPEC M3", f"冻结的主干只对每张图的 {views} 个增强视图各算一次")
 

@@ -23,6 +23,7 @@ class Case:
     settings.json          what the user asked for, for --resume and snellen heal
     runs/<recipe id>-s<seed>/   Run folders
     remedies.json          every remedy proposed, with its patch
+    review.jsonl           answers of the review page; corrected.parquet, corrected.json: the catalog that they lead to
     soup.json              which runs were averaged at the end, and what that brought
     looks.json             how many remedies and seeds were planned before the first look
     ledger.jsonl           verdicts, rejected ones too

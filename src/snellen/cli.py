@@ -36,6 +36,7 @@ RESUME = Annotated[bool, typer.Option("--resume", help="Go on where a stopped or
 LANG = Annotated[str, typer.Option("--lang", help="Language of the report: en or zh.")]
 JSON = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on standard output.")]
 CASE = Annotated[Path, typer.Argument(help="A folder that snellen run or snellen train wrote.")]
+SAMPLE = Annotated[int, typer.Option("--sample", min=0, help="Number of random samples on the review page.")]
 PARTS = Annotated[
     Path | None, typer.Option("--parts", help="Folder with your own parts (losses/, rules/run/, remedies/, …).")
 ]
@@ -60,12 +61,48 @@ def run(
 
 
 @app.command()
-def audit(data: DATA, out: OUT = None, lang: LANG = "en", json: JSON = False, parts: PARTS = None) -> None:
+def audit(
+    data: DATA, out: OUT = None, lang: LANG = "en", json: JSON = False, parts: PARTS = None,
+    review: Annotated[bool, typer.Option("--review", help="Then serve the review page, as snellen review does.")] = False,
+    sample: SAMPLE = 200,
+    apply: Annotated[Path | None, typer.Option("--apply", help="Then carry out the decisions of a review.jsonl.")] = None,
+) -> None:  # fmt: skip
     """Look at the data alone; list what is wrong with it.
 
     Example: snellen audit photos/ --json
     """
-    _do("audit", json, parts, None, sources=data, out=out, lang=_lang(lang), stop=None)
+    if apply and not apply.is_file():
+        raise typer.BadParameter(f"{apply} is not a file", param_hint="--apply")
+    case = Path(_do("audit", json, parts, None, sources=data, out=out, lang=_lang(lang), stop=None)["run"])
+    if apply:
+        _apply(case, apply, show=not json)
+    if review:
+        _review(case, sample=sample, seed=0, port=0, lang=_lang(lang))
+
+
+@app.command()
+def review(
+    folder: CASE, sample: SAMPLE = 200, lang: LANG = "en",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the random samples.")] = 0,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of 127.0.0.1. Default: a free one.")] = 0,
+) -> None:  # fmt: skip
+    """Serve a page on this machine to judge random samples and every finding by hand; Ctrl-C ends it.
+
+    Example: snellen review snellen-runs/photos-20260101-120000
+    """
+    _review(folder, sample=sample, seed=seed, port=port, lang=_lang(lang))
+
+
+@app.command()
+def apply(
+    folder: CASE, json: JSON = False,
+    review: Annotated[Path | None, typer.Option("--review", help="File of decisions. Default: the case's review.jsonl.")] = None,
+) -> None:  # fmt: skip
+    """Carry out the decisions of a review: write corrected.parquet and corrected.json into the case.
+
+    Example: snellen apply snellen-runs/photos-20260101-120000
+    """
+    _apply(folder, review, json=json)
 
 
 @app.command()
@@ -122,6 +159,45 @@ def ship(folder: CASE, json: JSON = False, parts: PARTS = None) -> None:
 
 
 @app.command()
+def agree(
+    data: Annotated[list[Path], typer.Argument(help="Two or more annotations of the same images, one of each annotator.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")], json: JSON = False,
+    decisions: Annotated[Path | None, typer.Option("--decisions", help="disputes.jsonl with the arbiter's decisions filled in.")] = None,
+    iou: Annotated[float, typer.Option("--iou", help="Least overlap of two annotators' boxes that are one object.")] = 0.5,
+    limit: Annotated[float, typer.Option("--limit", help="Conflict rate above which an arbiter is asked for.")] = 0.05,
+) -> None:  # fmt: skip
+    """Compare annotators; list what they dispute; with --decisions write the consensus.
+
+    Example: snellen agree anna/instances.json bert/instances.json --out agreement
+    """
+    from snellen import show
+
+    with _ready(None, None):
+        from snellen import curate
+
+        answer = curate.agree(data, out=out, decisions=decisions, iou=iou, limit=limit)
+    show.written(answer, json=json)
+
+
+@app.command()
+def export(
+    folder: CASE, to: Annotated[str, typer.Option("--to", help="coco, yolo, voc, imagefolder, fiftyone, labelstudio or cvat.")],
+    out: Annotated[Path, typer.Option("--out", help="A new folder.")], json: JSON = False,
+) -> None:  # fmt: skip
+    """Write a case's labels, corrected by its review, in the format of another tool. Images are not copied.
+
+    Example: snellen export snellen-runs/photos-20260101-120000 --to coco --out labels
+    """
+    from snellen import show
+
+    with _ready(None, None):
+        from snellen import curate
+
+        answer = curate.export(folder, to=to, out=out)
+    show.written(answer, json=json)
+
+
+@app.command()
 def report(folder: CASE, lang: LANG = "en", out: OUT = None) -> None:
     """Write the report of a case again, for instance in the other language.
 
@@ -159,7 +235,26 @@ def main() -> None:
     app()
 
 
-def _do(verb: str, json: bool, parts: Path | None, beside: Path | None, **given: Any) -> None:
+def _review(folder: Path, *, sample: int, seed: int, port: int, lang: str) -> None:
+    with _ready(None, None) as (verbs, console):
+
+        def told(address: str) -> None:
+            console.print(f"review: {address}   (Ctrl-C ends it)", style="bold", markup=False, soft_wrap=True)
+
+        kept = verbs.review(folder, sample=sample, seed=seed, port=port, lang=lang, told=told)
+        console.print(f"decisions: {kept}   (snellen apply {folder} carries them out)", markup=False, soft_wrap=True)
+
+
+def _apply(folder: Path, review: Path | None, *, json: bool = False, show: bool = True) -> None:
+    from snellen import show as shown
+
+    with _ready(None, None) as (verbs, _):
+        answer = verbs.apply(folder, review=review)
+    if show:
+        shown.changes(answer, json=json)
+
+
+def _do(verb: str, json: bool, parts: Path | None, beside: Path | None, **given: Any) -> dict[str, Any]:
     from snellen import show
     from snellen.progress import Stopper, Watcher
 
@@ -176,6 +271,7 @@ def _do(verb: str, json: bool, parts: Path | None, beside: Path | None, **given:
     show.answer(answer, console=console, json=json)
     if any(not gate["passed"] for gate in answer["gates"]):
         raise typer.Exit(1)
+    return answer
 
 
 def _ready(parts: Path | None, recipe: Path | None, *, light: bool = False) -> Any:

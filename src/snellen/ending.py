@@ -17,7 +17,7 @@ from snellen.catalog import Catalog
 from snellen.data.pixels import Pixels, open_pixels
 from snellen.improve.heal import Healed
 from snellen.improve.lab import Lab
-from snellen.prepare import cache_folder
+from snellen.opening import cache_folder
 from snellen.run import Predictions, Run
 from snellen.ship.bundle import ship
 from snellen.ship.gates import gates

@@ -1,31 +1,23 @@
-"""Prepare: from folders to a measured catalog with findings, and to an advised recipe."""
+"""Prepare: from a surveyed catalog and a probed machine to an advised recipe."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from snellen.advise import Choice, Cost, advise, choose_size, seconds
+from snellen.advise import Choice, advise
+from snellen.budget import Cost, choose_size, seconds
 from snellen.case import Case
 from snellen.catalog import Catalog
-from snellen.data.duplicates import near_clusters
 from snellen.data.peek import shorter_side
-from snellen.data.pixels import Pixels, open_pixels
-from snellen.data.read import read
-from snellen.data.split import split
-from snellen.examine import audit
-from snellen.improve.score import METRICS
+from snellen.data.pixels import Pixels
+from snellen.opening import Settings, cache_folder
 from snellen.recipe import Recipe
-from snellen.shelf import MODELS, TASKS, hint
+from snellen.shelf import TASKS
+from snellen.survey import measured, read_catalog
 from snellen.train.machine import Setting, setting_of
-from snellen.train.measure import measure
 from snellen.train.probe import BUSY, Costs, largest_batch, probe
 from snellen.train.switches import switched
 from snellen.values import Finding, SnellenError
@@ -34,54 +26,6 @@ Watch = Callable[[Mapping[str, Any]], None]
 
 # Seconds that the budget keeps for test, Grad-CAM, export, latency and report.
 ENDING = 25.0
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the user asked for."""
-
-    sources: tuple[Path, ...]
-    budget: float | None = None
-    recipe: Path | None = None
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    epochs: int | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return {
-            "sources": [str(path.resolve()) for path in self.sources], "budget": self.budget,
-            "recipe": str(self.recipe) if self.recipe else None, "changes": dict(self.changes), "epochs": self.epochs,
-        }  # fmt: skip
-
-    @classmethod
-    def of(cls, known: Mapping[str, Any]) -> Settings:
-        """From what `plain` gave."""
-        recipe = Path(known["recipe"]) if known["recipe"] else None
-        return cls(tuple(map(Path, known["sources"])), known["budget"], recipe, known["changes"], known["epochs"])
-
-    def wanted(self) -> tuple[Recipe, dict[str, Any]]:
-        """The user's recipe with the user's changes, and the dotted keys that are the user's own; raises SnellenError
-        for a value or a name that there is not, before anything is read."""
-        recipe = (Recipe.load(self.recipe) if self.recipe else Recipe()).change(self.changes)
-        recipe.resolve()
-        if recipe.metric not in METRICS:
-            # Refused here, before anything is trained: the proof needs a score of every single sample.
-            raise SnellenError(f"metric {recipe.metric!r} has no score per sample{hint(recipe.metric, tuple(METRICS))}")
-        # Read a second time as it stands: a loaded recipe does not tell what was written from what was filled in.
-        file = yaml.safe_load(self.recipe.read_text(encoding="utf-8")) if self.recipe else {}
-        return _of_one_size(recipe, {**_leaves(file), **self.changes})
-
-
-def _of_one_size(recipe: Recipe, given: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:
-    """A model that is built for images of one size gets the same one in training and at evaluation: the user's, else the
-    one that it was pretrained at."""
-    ask = getattr(MODELS.module(recipe.model_part().name), "only_size", None)
-    native = ask(recipe.model.name) if ask else None
-    if native is None:
-        return recipe, given
-    size = given.get("data.size") or given.get("data.eval_size") or native
-    patch = {key: size for key in ("data.size", "data.eval_size") if key not in given}
-    return recipe.change(patch), {**given, **patch}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,83 +39,11 @@ class Plan:
     findings: tuple[Finding, ...]
 
 
-def cache_folder() -> Path:
-    """What is shared by all cases: $SNELLEN_CACHE, else the user's cache folder."""
-    given = os.environ.get("SNELLEN_CACHE")
-    root = os.environ.get("XDG_CACHE_HOME")
-    return Path(given) if given else (Path(root) if root else Path.home() / ".cache") / "snellen"
-
-
-def fresh_folder(name: str) -> Path:
-    """A new folder's path under snellen-runs, named after the data and the time."""
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path("snellen-runs") / f"{_plain(name)}-{stamp}"
-
-
-def _plain(name: str) -> str:
-    # Letters of any script stay; what a shell or a glob would read does not.
-    return re.sub(r"[^\w.-]+", "_", name) or "data"
-
-
-def open_case(settings: Settings, *, out: Path | None, resume: bool) -> Case:
-    """A new case, or one to resume: the one named, else the newest of the same data."""
-    if not settings.sources:
-        raise SnellenError("no data was named; give a folder of images, or a CSV or Parquet list")
-    name = settings.sources[0].resolve().name
-    if resume and out is None:
-        out = _newest(name)
-    case = Case(out or fresh_folder(name))
-    _not_inside(case, settings)
-    if resume:
-        known = case.read("settings")
-        if known is None:
-            raise SnellenError(f"{case.folder} holds no case to resume; leave --resume out to begin one")
-        for key, mine in settings.plain().items():
-            if key in ("recipe", "changes", "epochs") and mine and mine != known[key]:
-                raise SnellenError(
-                    f"{case.folder} was begun with {key} {known[key]}, now {mine} is given; resume with the same, or without "
-                    "any, or begin a new case"
-                )
-        return case
-    if case.folder.exists() and any(case.folder.iterdir()):
-        raise SnellenError(f"{case.folder} is not empty; choose another --out, or --resume to go on with what is there")
-    return case
-
-
-def settled(case: Case, settings: Settings) -> Settings:
-    """What the case was begun with, with the budget given now; on a new case what is given."""
-    known = case.read("settings")
-    return settings if known is None else replace(Settings.of(known), budget=settings.budget)
-
-
-def _not_inside(case: Case, settings: Settings) -> None:
-    for source in settings.sources:
-        if source.is_dir() and case.folder.resolve().is_relative_to(source.resolve()):
-            raise SnellenError(
-                f"the output {case.folder} lies inside the data {source}, which is never written to; choose --out"
-            )
-
-
-def _newest(name: str) -> Path:
-    found = sorted(Path("snellen-runs").glob(f"{_plain(name)}-*"))
-    if not found:
-        raise SnellenError(f"there is no case of {name} under snellen-runs to resume; name it with --out")
-    return found[-1]
-
-
-def look(case: Case, settings: Settings, *, watch: Watch) -> tuple[Finding, ...]:
-    """Read and measure the data, store the catalog, and let the catalog rules look."""
-    wanted, given = settings.wanted()
-    catalog = _read(settings, wanted, watch)
-    size = wanted.data.eval_size or max(64, min(160, int(shorter_side(catalog))))
-    case.write("settings", settings.plain())
-    return _measured(case, catalog, wanted, size, _costs(wanted, given, watch), watch)[2]
-
-
 def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
     """Read, measure, audit and advise; on resume the stored recipe is taken, not advised anew."""
     wanted, given = settings.wanted()
-    catalog = _read(settings, wanted, watch)
+    catalog = read_catalog(settings.sources, wanted, given, watch)
+    _trainable(catalog, settings.sources)
     costs = _costs(wanted, given, watch)
     cost = Cost(
         ((costs.small, costs.all_small), (costs.size, costs.all)), costs.last / costs.all, costs.forward / costs.all
@@ -182,7 +54,8 @@ def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
     else:
         size, eval_size = stored["recipe"]["data"]["size"], stored["recipe"]["data"]["eval_size"]
     case.write("settings", settings.plain())
-    catalog, pixels, findings = _measured(case, catalog, wanted, eval_size, costs, watch)
+    setting = setting_of(wanted.train, costs.setting)
+    catalog, pixels, findings = measured(case, catalog, wanted, eval_size, setting, watch)
     if stored is not None:
         recipe = Recipe.make(stored["recipe"])
     else:
@@ -190,9 +63,14 @@ def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
     return Plan(catalog, pixels, setting_of(recipe.train, costs.setting), recipe, findings)
 
 
-def _read(settings: Settings, wanted: Recipe, watch: Watch) -> Catalog:
-    watch({"title": "read"})
-    return read(settings.sources, group=wanted.data.group)
+def _trainable(catalog: Catalog, sources: tuple[Path, ...]) -> None:
+    """Raises SnellenError where the annotations are for a task that can be examined, but not trained yet."""
+    if catalog.task not in TASKS.names():
+        form, names = catalog.about("format"), ", ".join(TASKS.names())
+        raise SnellenError(
+            f"{sources[0]} is annotated for {catalog.task}{f' ({form})' if form else ''}, and what can be trained is {names}; "
+            f"to examine the data use: snellen audit {sources[0]}"
+        )
 
 
 def _costs(wanted: Recipe, given: Mapping[str, Any], watch: Watch) -> Costs:
@@ -228,30 +106,6 @@ def _parts(recipe: Recipe, setting: Setting) -> dict[str, Any]:
     model = switched(setting.prepare(_noise(recipe)), recipe.train)
     fits = largest_batch(model, setting, size=recipe.data.size, batch=recipe.train.batch)
     return {"train.accumulate": -(-recipe.train.batch // fits)}
-
-
-def _measured(
-    case: Case, catalog: Catalog, wanted: Recipe, size: int, costs: Costs, watch: Watch
-) -> tuple[Catalog, Pixels, tuple[Finding, ...]]:
-    watch({"title": "decode and measure"})
-    catalog, pixels = open_pixels(
-        catalog, size=size, cache=cache_folder(), progress=lambda done, total: watch({"done": done, "total": total}),
-        notice=lambda text: watch({"notice": text}),
-    )  # fmt: skip
-    if (case.folder / "catalog.parquet").is_file():
-        return case.catalog, pixels, case.audit
-    catalog = catalog.with_columns({"near": near_clusters(catalog)})
-    # One unusable image says nothing about the others: the split sees all, training only what is usable.
-    catalog = split(catalog, val=wanted.data.val, test=wanted.data.test, seed=0)
-    watch({"title": "embed and judge labels"})
-    task = TASKS.pick(wanted.task)()
-    setting = setting_of(wanted.train, costs.setting)
-    catalog = measure(catalog, pixels, setting.prepare(task.model(wanted, catalog.classes)), setting, size=size)
-    catalog = catalog.drop_columns(["thumb"])
-    findings = audit(catalog)
-    catalog.save(case.folder / "catalog.parquet")
-    case.write_audit(findings)
-    return catalog, pixels, findings
 
 
 def _advised(
@@ -309,10 +163,3 @@ def spread(recipe: Recipe, epochs: int) -> Recipe:
     shares = [max(1, round(stage.epochs * epochs / total)) for stage in recipe.stages]
     shares[-1] = max(1, shares[-1] + epochs - sum(shares))
     return recipe.change({f"stages.{i}.epochs": share for i, share in enumerate(shares)})
-
-
-def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
-    # Lists count as one value: a user's stages replace the advised ones as a whole.
-    if isinstance(tree, dict):
-        return {k: v for key, item in tree.items() for k, v in _leaves(item, f"{prefix}{key}.").items()}
-    return {prefix[:-1]: tree}

@@ -47,6 +47,24 @@ def findings(found: Sequence[Finding], *, console: Console, json: bool) -> None:
         _findings(Console(), rows)
 
 
+def written(given: Mapping[str, Any], *, json: bool) -> None:
+    """What agree and export answer: findings where there are some, counts, and the files."""
+    if json:
+        print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
+        return
+    out = Console()
+    if given.get("findings"):
+        _findings(out, given["findings"])
+    for key in ("samples", "objects", "disputes"):
+        if key in given:
+            out.print(_safe(f"{key}: {given[key]}"), highlight=False)
+    for key, words in (("left_out", "left out"), ("changed", "changed")):
+        for reason, number in given.get(key, {}).items():
+            out.print(_safe(f"{words}: {number} × {reason}"), highlight=False)
+    for file in given["files"]:
+        out.print(_safe(file), style="bold", highlight=False, soft_wrap=True)
+
+
 def artifacts(found: Sequence[Mapping[str, Any]], *, console: Console, json: bool) -> None:
     """What ship answers."""
     if json:
@@ -55,6 +73,15 @@ def artifacts(found: Sequence[Mapping[str, Any]], *, console: Console, json: boo
     for item in found:
         same = item["parity"]
         print(f"{item['format']}: {item['path']}, largest difference {same['max_abs']:.2g} over {same['n']} images")
+
+
+def changes(given: Mapping[str, Any], *, json: bool) -> None:
+    """What apply answers."""
+    if json:
+        print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
+        return
+    counts = [f"{len(told)} {kind.replace('_', ' ')}" for kind, told in given["changes"].items() if told]
+    print(f"{given['catalog']}: {given['samples']} samples; {', '.join(counts) or 'nothing changed'}")
 
 
 def shelves(name: str | None, *, console: Console) -> None:

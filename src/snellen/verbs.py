@@ -7,19 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from snellen import prepare
+from snellen import opening, prepare, survey
 from snellen.case import Case
 from snellen.ending import end
 from snellen.examine import diagnose as examine_run
 from snellen.improve.heal import Healed
 from snellen.improve.heal import heal as improve
 from snellen.improve.lab import Lab
-from snellen.prepare import Plan, Settings
+from snellen.opening import Settings
+from snellen.prepare import Plan
 from snellen.recipe import Recipe
 from snellen.report.page import write as write_report
 from snellen.result import result
 from snellen.run import Run
 from snellen.soup import soup
+from snellen.store import Journal
 from snellen.values import Finding, SnellenError
 
 Watch = Callable[[Mapping[str, Any]], None]
@@ -47,8 +49,8 @@ def run(
     """
     began = time.monotonic()
     settings = Settings(_paths(sources), budget, _path(recipe), dict(changes or {}), epochs)
-    case = prepare.open_case(settings, out=_path(out), resume=resume)
-    settings = prepare.settled(case, settings)
+    case = opening.open_case(settings, out=_path(out), resume=resume)
+    settings = opening.settled(case, settings)
     if resume and (final := case.read("final")) and "gates" in final:
         report = write_report(case, lang=lang)
         return _store(case, result(case, _chosen(case), case.audit, report, seconds=final["seconds"]["total"]))
@@ -66,8 +68,8 @@ def audit(
     """Look at the data alone: read, measure, embed, let the catalog rules look, write the report."""
     began = time.monotonic()
     settings = Settings(_paths(sources))
-    case = prepare.open_case(settings, out=_path(out), resume=False)
-    findings = prepare.look(case, settings, watch=watch)
+    case = opening.open_case(settings, out=_path(out), resume=False)
+    findings = survey.look(case, settings, watch=watch)
     report = write_report(case, lang=lang)
     return _store(case, result(case, None, findings, report, seconds=time.monotonic() - began))
 
@@ -88,8 +90,8 @@ def train(
     """Examine, advise and train once; no remedies, no test split, no export."""
     began = time.monotonic()
     settings = Settings(_paths(sources), budget, _path(recipe), dict(changes or {}), epochs)
-    case = prepare.open_case(settings, out=_path(out), resume=resume)
-    settings = prepare.settled(case, settings)
+    case = opening.open_case(settings, out=_path(out), resume=resume)
+    settings = opening.settled(case, settings)
     plan = prepare.prepare(case, settings, watch=watch)
     healed = _train(_lab(case, plan, budget, began, watch, stop), plan.recipe)
     case.write("final", {"run": healed.run.folder.name, "seconds": {"train": healed.run.cost["seconds"]}})
@@ -156,6 +158,44 @@ def report(folder: str | Path, *, lang: str = "en", out: str | Path | None = Non
     return write_report(Case(Path(folder)), lang=lang, out=_path(out))
 
 
+def review(
+    folder: str | Path, *, sample: int = 200, seed: int = 0, port: int = 0, lang: str = "en",
+    told: Callable[[str], None] = print,
+) -> Path:  # fmt: skip
+    """Serve the review page of a case on 127.0.0.1 until Ctrl-C; `told` gets its address. Returns the file of decisions."""
+    from snellen.report.review import ReviewServer, serve
+    from snellen.report.review_desk import Desk
+
+    desk = Desk(Case(Path(folder)), lang=lang, sample=sample, seed=seed)
+    try:
+        server = ReviewServer(desk, port=port)
+    except OSError as error:
+        raise SnellenError(f"port {port} of 127.0.0.1 cannot be used ({error.strerror}); leave --port out") from None
+    told(server.address)
+    serve(server)
+    return desk.journal.path
+
+
+def apply(folder: str | Path, *, review: str | Path | None = None) -> dict[str, Any]:
+    """Write corrected.parquet (the catalog with the decisions of a review carried out) and corrected.json (what changed).
+
+    `review` is a file of decisions (None: the case's own). Returns {"catalog": path, "samples": n, "changes": {kind: [...]}}.
+    """
+    from snellen.data.review import apply_review
+
+    case = Case(Path(folder))
+    decisions = Path(review) if review is not None else case.folder / "review.jsonl"
+    if not decisions.is_file():
+        raise SnellenError(
+            f"{decisions} is missing; answer something with snellen review {folder} first, or give --review"
+        )
+    corrected, changes = apply_review(case.catalog, Journal(decisions).read())
+    corrected.save(case.folder / "corrected.parquet")
+    answer = {"catalog": str(case.folder / "corrected.parquet"), "samples": len(corrected), "changes": changes}
+    case.write("corrected", answer)
+    return answer
+
+
 def demo(
     *, out: str | Path | None = None, budget: float = 240.0, lang: str = "en", watch: Watch = lambda event: None,
     stop: Callable[[], bool] = lambda: False,
@@ -164,7 +204,7 @@ def demo(
     from snellen.data.planted import FOUND_BY, plant
     from snellen.result import found_of_planted
 
-    place = Path(out) if out else prepare.fresh_folder("demo")
+    place = Path(out) if out else opening.fresh_folder("demo")
     images = place / "images"
     planted = plant(images)
     watch({"title": f"embedded data with planted faults in {images}"})

@@ -188,18 +188,30 @@ def test_scaled_decoding_does_not_hurt_the_pixels(tmp_path: Path) -> None:
     assert np.abs(decode(tmp_path / "a.jpg", 160).pixels - whole).mean() < 1.5
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_the_nearest_scale_does_not_hurt_the_pixels_of_a_photo(tmp_path: Path, suffix: str) -> None:
+    """480 px are brought to 240 before they become 160, the least that ENOUGH allows."""
+    chance = np.random.default_rng(0)
+    rich = _texture(640, 480).astype(int) + chance.normal(0, 6, (480, 640, 1)).astype(int)
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(np.clip(rich, 0, 255).astype(np.uint8)).save(path)
+    with Image.open(path) as image:
+        whole = np.asarray(image.convert("RGB").resize((160, 160), Image.Resampling.BICUBIC), float)
+    assert np.abs(decode(path, 160).pixels - whole).mean() < 1.5
+
+
 @pytest.mark.parametrize(
     ("size", "loaded"),
-    [(64, (750, 500)), (200, (750, 500)), (300, (1500, 1000)), (500, (1500, 1000)), (501, (3000, 2000))],
+    [(64, (375, 250)), (200, (750, 500)), (333, (750, 500)), (334, (1500, 1000)), (667, (3000, 2000))],
 )
-def test_a_jpeg_is_scaled_while_it_is_decoded_but_never_below_twice_what_is_wanted(
+def test_a_jpeg_is_scaled_while_it_is_decoded_but_never_near_what_is_wanted(
     tmp_path: Path, size: int, loaded: tuple[int, int]
 ) -> None:
     Image.fromarray(_texture(3000, 2000)).save(tmp_path / "a.jpg")
     with Image.open(tmp_path / "a.jpg") as image:
         decode_room._load(image, size)
         assert image.size == loaded
-    assert loaded == (3000, 2000) or min(loaded) >= 2 * max(size, LOOK)
+    assert loaded == (3000, 2000) or min(loaded) >= decode_room.ENOUGH * max(size, LOOK)
 
 
 @pytest.mark.filterwarnings("ignore")

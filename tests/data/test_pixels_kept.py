@@ -245,7 +245,9 @@ def test_a_copy_equals_a_fresh_store(tmp_path: Path, cache: Path) -> None:
     copied, pixels = open_pixels(grown, size=16, cache=cache)
     fresh, other = open_pixels(grown, size=16, cache=tmp_path / "elsewhere")
     np.testing.assert_array_equal(pixels.array, other.array)
-    assert copied.table.equals(fresh.table)
+    assert copied.table.schema == fresh.table.schema
+    for name in copied.table.column_names:  # Some numbers of so small an image are NaN.
+        np.testing.assert_array_equal(copied.column(name), fresh.column(name))
 
 
 def test_other_sizes_and_damaged_rows_are_decoded(tmp_path: Path, cache: Path) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
+from snellen.annotations import objects_column
 from snellen.catalog import Catalog
+from snellen.data._bundles import bundles
+from snellen.data.folds import folds
 from snellen.data.split import split
 from snellen.values import SnellenError
 
 
-def catalog_of(targets: Sequence[str], **columns: Sequence[object]) -> Catalog:
+def catalog_of(targets: Sequence[str], **columns: Sequence[Any]) -> Catalog:
     rows = [
         {"id": f"s{index:04d}", "target": target, **{name: values[index] for name, values in columns.items()}}
         for index, target in enumerate(targets)
@@ -109,3 +113,156 @@ def test_unusable_samples_do_not_count() -> None:
     verdicts = ["blank" if index % 2 else "ok" for index in range(200)]
     done = split(catalog_of(["a"] * 200, verdict=verdicts), val=0.2, test=0.2, seed=0)
     assert done.usable().counts("split") == {"train": 60, "test": 20, "val": 20}
+
+
+BLANK = {"group": "", "content": "", "near": "-1"}
+
+
+def tangled(seed: int, count: int = 400) -> Catalog:
+    """Three classes, a third of the rows in groups, copies and near clusters that overlap each other."""
+    rng = np.random.default_rng(seed)
+    columns: dict[str, list[Any]] = {
+        "group": [str(number) if number < 60 else "" for number in rng.integers(0, 180, count)],
+        "content": [f"c{number}" for number in rng.integers(0, 4 * count, count)],
+        "near": [int(number) if number < 30 else -1 for number in rng.integers(0, 200, count)],
+    }
+    return catalog_of(rng.choice(list("abc"), count, p=[0.6, 0.3, 0.1]).tolist(), **columns)
+
+
+def assert_nothing_crosses(catalog: Catalog, places: np.ndarray) -> None:
+    for name, blank in BLANK.items():
+        values = catalog.column(name).astype(str)
+        for value in set(values.tolist()) - {blank}:
+            assert len(set(places[values == value].tolist())) == 1, (name, value)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_order_of_rows_does_not_matter(seed: int) -> None:
+    catalog = tangled(seed)
+    shuffled = np.random.default_rng(100 + seed).permutation(len(catalog))
+    done = splits(split(catalog, val=0.2, test=0.1, seed=seed))
+    assert splits(split(catalog.take(shuffled), val=0.2, test=0.1, seed=seed)) == [done[row] for row in shuffled]
+    assert (folds(catalog.take(shuffled), 5, seed) == folds(catalog, 5, seed)[shuffled]).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_classes_keep_their_shares_within_a_cluster(seed: int) -> None:
+    catalog = tangled(seed)
+    done = split(catalog, val=0.2, test=0.1, seed=seed)
+    assert_nothing_crosses(done, done.column("split").astype(str))
+    for name, share in (("val", 0.2), ("test", 0.1)):
+        for label, count in catalog.counts().items():
+            held = done.of(name).counts().get(label, 0)
+            assert abs(held - share * count) <= max(1.0, 0.15 * share * count), (name, label, held, share * count)
+
+
+@pytest.mark.parametrize(("seed", "k"), [(seed, k) for seed in range(4) for k in (2, 3, 5, 10)])
+def test_folds_hold_together_what_belongs_together_and_share_the_classes(seed: int, k: int) -> None:
+    catalog = tangled(seed)
+    done = folds(catalog, k, seed)
+    assert sorted(set(done.tolist())) == list(range(k))
+    assert_nothing_crosses(catalog, done)
+    sizes = np.bincount(done, minlength=k)
+    largest = np.bincount(bundles(catalog)).max()  # What belongs together may be more than a fold should have.
+    assert max(sizes.max() - largest, 0) <= sizes.min()
+    assert sizes.min() >= 0.85 * min(len(catalog) / k, (len(catalog) - largest) / (k - 1)) - 2
+    targets = catalog.column("target").astype(str)
+    for label, count in catalog.counts().items():
+        held = np.bincount(done[targets == label], minlength=k)
+        largest = np.bincount(bundles(catalog)[targets == label]).max()
+        assert held.max() <= max(largest, 1.2 * count / k, count / k + 2), (label, held.tolist())
+        assert held.min() >= 0.8 * (count - largest) / (k - 1) - 2 or held.min() >= 0.8 * count / k, (
+            label,
+            held.tolist(),
+        )
+
+
+def test_folds_of_single_samples_are_even() -> None:
+    catalog = catalog_of(["a"] * 50 + ["b"] * 20 + ["c"] * 5)
+    done = folds(catalog, 5, 0)
+    targets = catalog.column("target").astype(str)
+    assert [np.bincount(done[targets == name]).tolist() for name in "abc"] == [[10] * 5, [4] * 5, [1] * 5]
+    assert (done == folds(catalog, 5, 0)).all()
+    assert (done != folds(catalog, 5, 1)).any()
+
+
+def test_folds_that_cannot_be_filled_are_refused() -> None:
+    with pytest.raises(SnellenError, match="2 or more"):
+        folds(catalog_of(["a"] * 5), 1, 0)
+    with pytest.raises(SnellenError, match=r"2 groups .* 3 folds"):
+        folds(catalog_of(["a"] * 5, group=["x", "x", "x", "y", "y"]), 3, 0)
+
+
+def drawn(labels: Sequence[Sequence[str]]) -> Catalog:
+    objects = objects_column([[{"label": name, "box": [0, 0, 9, 9]} for name in names] for names in labels])
+    return catalog_of([""] * len(labels)).with_columns({"objects": objects}).with_about({"task": "detection"})
+
+
+def test_images_with_objects_are_divided_by_their_rarest_label() -> None:
+    labels = [["common"] * 3] * 80 + [["common", "rare"]] * 10 + [[]] * 10
+    done = split(drawn(labels), val=0.2, test=0.1, seed=0)
+    rare = np.asarray(["rare" in names for names in labels])
+    empty = np.asarray([not names for names in labels])
+    places = done.column("split").astype(str)
+    for group, expected in ((rare, (7, 2, 1)), (empty, (7, 2, 1)), (~rare & ~empty, (56, 16, 8))):
+        assert tuple((places[group] == name).sum() for name in ("train", "val", "test")) == expected
+    assert np.bincount(folds(drawn(labels), 5, 0)[rare]).tolist() == [2] * 5
+
+
+def test_several_labels_are_divided_by_the_rarest() -> None:
+    labels = [["sea", "sky"]] * 60 + [["boat", "sea"]] * 20 + [["sky"]] * 20
+    catalog = catalog_of([""] * 100).with_columns({"labels": labels}).with_about({"task": "multilabel"})
+    done = split(catalog, val=0.2, test=0.1, seed=3)
+    boats = np.asarray(["boat" in names for names in labels])
+    assert dict(zip(*np.unique(done.column("split").astype(str)[boats], return_counts=True), strict=True)) == {
+        "test": 2, "train": 14, "val": 4,
+    }  # fmt: skip
+
+
+def test_what_comes_later_is_held_out() -> None:
+    rng = np.random.default_rng(0)
+    hours = rng.permutation(200)
+    stamps = [f"2024-03-{1 + hour // 24:02d}T{hour % 24:02d}:00:00" for hour in hours]
+    done = split(catalog_of(["a", "b"] * 100, meta_time=stamps), val=0.2, test=0.1, seed=0, time="meta_time")
+    places = done.column("split").astype(str)
+    assert {name: int((places == name).sum()) for name in ("train", "val", "test")} == {
+        "train": 140,
+        "val": 40,
+        "test": 20,
+    }
+    assert hours[places == "train"].max() < hours[places == "val"].min()
+    assert hours[places == "val"].max() < hours[places == "test"].min()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_time_does_not_tear_groups_apart(seed: int) -> None:
+    catalog = tangled(seed)
+    hours = np.random.default_rng(seed).normal(0, 1, len(catalog))
+    catalog = catalog.with_columns({"meta_time": hours.astype(str)})
+    done = split(catalog, val=0.2, test=0.1, seed=seed, time="meta_time")
+    places = done.column("split").astype(str)
+    assert_nothing_crosses(done, places)
+    assert set(places.tolist()) == {"train", "val", "test"}
+    # No training sample is later than what was learnt to be held out: every held-out cluster ends after all of train.
+    latest = {name: hours[places == name].max() for name in ("train", "val", "test")}
+    assert latest["train"] < latest["val"] < latest["test"]
+    assert abs((places == "val").mean() - 0.2) < 0.05
+    shuffled = np.random.default_rng(seed).permutation(len(catalog))
+    again = split(catalog.take(shuffled), val=0.2, test=0.1, seed=seed, time="meta_time")
+    assert (again.column("split").astype(str) == places[shuffled]).all()
+
+
+def test_samples_of_one_time_and_without_one() -> None:
+    days = ["2024:05:01 10:00:00"] * 6 + ["2024-05-02T09:00:00+02:00"] * 2 + ["2024-05-03"] * 2 + [""] * 2
+    done = splits(split(catalog_of(["a"] * 12, meta_time=days), val=0.1, test=0.1, seed=0, time="meta_time"))
+    assert done == ["train"] * 6 + ["val"] * 2 + ["test"] * 2 + ["train"] * 2
+
+
+def test_times_that_do_not_help_are_refused() -> None:
+    same = catalog_of(["a"] * 4, meta_time=["2024-05-01"] * 4)
+    with pytest.raises(SnellenError, match="1 different times leave nothing for train"):
+        split(same, val=0, test=0.2, seed=0, time="meta_time")
+    with pytest.raises(SnellenError, match="'yesterday', expected a date"):
+        split(catalog_of(["a"] * 2, meta_time=["2024-05-01", "yesterday"]), val=0, test=0.2, seed=0, time="meta_time")
+    with pytest.raises(SnellenError, match=r"no column 'meta_tim' .*did you mean 'meta_time'"):
+        split(same, val=0, test=0.2, seed=0, time="meta_tim")

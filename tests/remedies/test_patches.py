@@ -122,6 +122,6 @@ def test_too_little_training() -> None:
 def test_a_remedy_says_on_which_score_it_will_be_judged() -> None:
     finding = Finding(rule="overfitting", severity="warn", message="1", samples=("a",))
     for name in ("dropout", "smaller_batch", "mixup", "augment", "cutmix", "weight_decay", "label_smoothing"):
-        assert REMEDIES.pick(name)(finding, BARE).metric == "log_loss"
+        assert REMEDIES.pick(name)(finding, BARE).metric == "calibrated_log_loss"
     assert REMEDIES.pick("balanced_sampling")(finding, BARE).metric == "recall_macro"
     assert REMEDIES.pick("drop_leaked")(finding, BARE).metric is None

@@ -11,6 +11,7 @@ import tiny
 import torch
 from torch import nn
 
+from snellen.ship.loaded import load
 from snellen.train.enter import enter, plain_features, view_features
 from snellen.train.features import Head, cached, digest, embed, trunk_digest
 from snellen.train.machine import Setting
@@ -124,3 +125,13 @@ def test_cached_arrays_are_made_once(tmp_path: Path) -> None:
     assert np.array_equal(first, second)
     assert not list(tmp_path.glob("*.tmp"))
     assert digest({"b": ("x", "y"), "a": 1}) == name != digest({"a": 2, "b": ("x", "y")})
+
+
+def test_a_head_trained_alone_answers_as_the_whole_model(trained) -> None:
+    """Its last answers come from the features that are at hand; the kept weights, loaded anew, give the same."""
+    run = trained(tiny.recipe({"stages": [{"name": "head", "unfreeze": "head", "epochs": 2}]}))
+    catalog, pixels = tiny.material()
+    for split in ("val", "train"):
+        stored = run.predictions(split)
+        whole = load(run).predict(catalog.take(catalog.rows(stored.ids)), pixels)
+        np.testing.assert_allclose(stored.probabilities, whole.probabilities, atol=1e-5)

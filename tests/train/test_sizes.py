@@ -6,7 +6,7 @@ import pytest
 import tiny
 import torch
 
-from snellen import prepare
+from snellen import opening
 from snellen.parts.models import _sizes
 from snellen.recipe import Recipe
 from snellen.shelf import MODELS, TASKS
@@ -82,7 +82,7 @@ def test_a_model_that_shapes_say_nothing_of_is_not_refused(monkeypatch: pytest.M
 
 def test_preparing_gives_such_a_model_one_size() -> None:
     def wanted(**changes: object) -> tuple[int, int | None, dict[str, object]]:
-        settings = prepare.Settings((), changes={"model.name": "test_maxvit", **changes})
+        settings = opening.Settings((), changes={"model.name": "test_maxvit", **changes})
         recipe, given = settings.wanted()
         return recipe.data.size, recipe.data.eval_size, given
 
@@ -90,6 +90,6 @@ def test_preparing_gives_such_a_model_one_size() -> None:
     assert size == eval_size == MODELS.module("timm_model").only_size("test_maxvit") == 160
     assert (given["data.size"], given["data.eval_size"]) == (160, 160)
     assert wanted(**{"data.size": 96})[:2] == (96, 96)
-    recipe, given = prepare.Settings((), changes={"model.name": "test_efficientnet"}).wanted()
+    recipe, given = opening.Settings((), changes={"model.name": "test_efficientnet"}).wanted()
     assert "data.size" not in given
     assert recipe.data.eval_size is None

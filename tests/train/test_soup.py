@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +76,7 @@ def test_the_mean_of_weights_is_a_run_of_its_own(lab: Lab) -> None:
             assert torch.equal(value, tensors[0][key])
     assert mixed.predictions("val").ids == mine.run.predictions("val").ids
     assert mixed.signals("loss") == mine.run.signals("loss")
-    kept = all(effect["effect"] >= 0 for effect in about["effects"].values())
+    kept = about["effects"]["calibrated_log_loss"]["effect"] >= 0 and about["effects"]["accuracy"]["high"] >= 0
     assert about["kept"] == kept
     assert made.run.folder == (mixed.folder if kept else mine.run.folder)
     # Asked again, as a resumed path does: the same answer, no further run.
@@ -100,7 +102,7 @@ def test_a_worse_average_is_left(lab: Lab) -> None:
     store.write_tensors(spoiled, weights, about)
     assert soup(lab, mine) == mine
     assert lab.case.read("soup")["kept"] is False
-    assert lab.case.read("soup")["effects"]["log_loss"]["effect"] < 0
+    assert lab.case.read("soup")["effects"]["calibrated_log_loss"]["effect"] < 0
 
 
 def test_rejected_candidates_stay_out(lab: Lab) -> None:
@@ -118,6 +120,13 @@ def test_one_run_and_a_refusal_change_nothing(lab: Lab) -> None:
     without = Healed(two.recipe.change({"improve.soup": False}), two.run, ())
     assert soup(lab, without) == without
     assert lab.case.read("soup") is None
+
+
+@pytest.mark.parametrize(("seconds", "runs"), [(3600.0, 5), (0.0, 1)])
+def test_the_rest_of_the_budget_goes_into_further_seeds(lab: Lab, seconds: float, runs: int) -> None:
+    mine = healed(lab, 1)
+    soup(replace(lab, deadline=time.monotonic() + seconds), mine)
+    assert len([run for run in lab.case.runs if "-soup-" not in run.folder.name]) == runs
 
 
 def test_the_average_of_equal_weights_is_exact() -> None:

@@ -10,12 +10,17 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from snellen.catalog import OK, Catalog
+from snellen.data.content import cores
 from snellen.data.measure import THUMB
 
 ALONE = -1
 # The tree works on the leading directions of the thumbnails; what it proposes is verified on whole thumbnails.
 DIRECTIONS = 16
 NEIGHBOURS = 9
+# A branch of the tree is passed over where nothing in it is nearer than half the farthest neighbour found so far. A near
+# duplicate is nearer than a third of that (`ratio` is of squared distances), so none is lost, and what was a search of nearly
+# the whole tree becomes one of a few leaves: without this the time grows as the square.
+SLACK = 1.0
 # A mean over a channel that differs by more than this (of 255) is another picture, not a brightened copy.
 MOST_SHIFT = 32.0
 
@@ -27,7 +32,8 @@ def near_clusters(catalog: Catalog, *, ratio: float = 0.1, least: float = 0.93, 
     correlate at least `least`, and their distance (1 - correlation) is at most `ratio` times the distance of either
     to its ordinary neighbours. The second test adapts to the data: small grey images of one kind are all alike,
     photographs are not. Above `same` the second test is not asked, so that a series of ten copies, each other's
-    neighbours, is found. Reads content, verdict, thumb; raises MissingSignal without them. Cost grows as n log n.
+    neighbours, is found. Reads content, verdict, thumb; raises MissingSignal without them. Cost grows a little faster than the number of images
+    (bench/audit_scale.py).
     """
     usable = np.flatnonzero(catalog.column("verdict").astype(str) == OK)
     result = np.full(len(catalog), ALONE, dtype=np.int64)
@@ -84,8 +90,10 @@ def _proposals(views: _Views) -> tuple[np.ndarray, np.ndarray]:
     points = centred @ leading
     tree = cKDTree(points)
     many = min(NEIGHBOURS, len(points))
-    _, nearest = tree.query(points, k=np.arange(1, many + 1))
-    _, mirrored = tree.query((views.mirrored - middle) @ leading, k=np.arange(1, min(4, many) + 1))
+    threads = cores()
+    _, nearest = tree.query(points, k=np.arange(1, many + 1), eps=SLACK, workers=threads)
+    other = (views.mirrored - middle) @ leading
+    _, mirrored = tree.query(other, k=np.arange(1, min(4, many) + 1), eps=SLACK, workers=threads)
     return nearest, mirrored
 
 

@@ -22,12 +22,12 @@ from snellen.catalog import OK, Catalog
 from snellen.data.bounded import Hold, clear_stale, discard, hold, make_room
 from snellen.data.content import UNREAD, cores
 from snellen.data.decode import Decoded, decode
-from snellen.data.measure import THUMB
+from snellen.data.measure import NUMBERS, THUMB
 from snellen.data.reuse import Earlier, crc, earlier
 from snellen.values import FrozenMap, SnellenError
 
 # Part of the folder's name: another rule of decoding or another measurement makes another store.
-VERSION = 2
+VERSION = 3
 WINDOW = 128
 # Images that are compared with their checksums when a store is opened: enough to notice a file that was overwritten or
 # zeroed, few enough to cost nothing.
@@ -35,7 +35,6 @@ CHECKED = 32
 # What was measured of so many images is packed into a table: a million of them must not become a million dicts.
 PACKED = 1024
 
-_NUMBERS = ("brightness", "contrast", "saturation", "sharpness", "lost")
 Progress = Callable[[int, int], None]
 Notice = Callable[[str], None]
 
@@ -243,7 +242,9 @@ def _table(contents: Sequence[str], records: Sequence[Decoded]) -> pa.Table:
             "width": column("width", None, pa.int32()),
             "height": column("height", None, pa.int32()),
             "mode": column("mode", "", pa.string()),
-            **{name: column(name, float("nan"), pa.float64()) for name in _NUMBERS},
+            "orientation": column("orientation", None, pa.int8()),
+            "bytes": column("bytes", None, pa.int64()),
+            **{name: column(name, float("nan"), pa.float64()) for name in (*NUMBERS, "lost")},
             "phash": column("phash", 0, pa.int64()),
             "crc": column("crc", 0, pa.int64()),
             "thumb": pa.FixedSizeListArray.from_arrays(pa.array(thumbs.reshape(-1)), THUMB * THUMB * 3),

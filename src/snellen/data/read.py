@@ -1,4 +1,4 @@
-"""Read folders and tables of images into one catalog. Nothing is decoded here, and nothing is written."""
+"""Read folders and tables of images, with whatever is annotated on them, into one catalog. Nothing is decoded or written."""
 
 from __future__ import annotations
 
@@ -6,58 +6,64 @@ import difflib
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from snellen.annotations import OBJECT, objects_column
 from snellen.catalog import Catalog
-from snellen.data import listing
 from snellen.data.content import contents, sample_ids
-from snellen.data.layout import places, split_name
-from snellen.data.listing import KNOWN, Listing, read_listing
-from snellen.data.walk import find_images
+from snellen.data.formats.found import SUFFIXES, TASKS, read_source
+from snellen.data.formats.notes import Notes, joined, plain_text
+from snellen.data.formats.sample import Reading, Sample
+from snellen.data.listing import KNOWN
 from snellen.values import SnellenError
 
-METADATA = "metadata.csv"
 # A "source" that is different for nearly every image is where it came from, not a group that could dominate.
 MOST_SOURCES = 0.5
 FEW_SOURCES = 10
+# So many samples at a time have their objects packed into Arrow: no second copy of all of them as dicts.
+PACKED = 1024
+
+DRAWN = ("detection", "instance", "keypoints")
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    """One row in the making; `table` is its line of a listing, if there is one."""
-
-    root: Path
-    path: str
-    target: str
-    split: str = ""
-    source: str = ""
-    table: Mapping[str, str] | None = None
-
-
-def read(sources: Sequence[Path], *, group: str | None = None) -> Catalog:
+def read(sources: Sequence[Path], *, group: str | None = None, task: str | None = None) -> Catalog:
     """One catalog of all sources, sorted by source and path; verdicts here are only of files that cannot be read.
 
-    A source is a folder of class folders (below split folders or not; a `metadata.csv` with a `path` column in or
-    above it adds split, group, source and metadata), or a CSV, TSV or Parquet file with the columns path and label,
-    whose paths are relative to it. `group` names the column that holds what must stay on one side of a split
-    (default: `group`). Columns that are not ours become `meta_<name>`. Raises SnellenError where there are fewer than
-    two classes to learn.
+    A source is a folder of class folders (below split folders or not), or of annotated images (COCO, labelme, Pascal VOC,
+    YOLO, masks, image pairs, a multi-label table: detected, the richest first); a CSV, TSV, Parquet or JSON-lines table
+    with the columns path and label, whose paths are relative to it; one COCO file; or one data.yaml. A `metadata.csv` with
+    a `path` column in or above a folder adds split, group, source and metadata. `group` names the column that holds what
+    must stay on one side of a split (default: `group`). Columns that are not ours become `meta_<name>`. `task` asks
+    for one task where the annotations serve several. What was met is told by `about`: task, format, classes, keypoints,
+    notes. Raises SnellenError where nothing can be used, or where there are fewer than two classes to classify.
     """
+    _check_task(task)
     roots = _roots(sources)
-    ignored: Counter[str] = Counter()
-    samples = [sample for root, name in roots.items() for sample in _samples(root, name, ignored)]
-    samples = sorted(_real_sources(samples, roots), key=lambda sample: (sample.source, sample.path, str(sample.root)))
+    readings = {root: read_source(root, name, task) for root, name in roots.items()}
+    task = _common(readings, task)
+    samples = [sample for reading in readings.values() for sample in reading.samples]
+    samples = sorted(_real_sources(samples), key=lambda sample: (sample.source, sample.path, str(sample.root)))
     _check_group(samples, group)
-    _check_classes(samples, roots)
-    catalog = Catalog.of_rows(_rows(samples, group or "group"))
-    return catalog.with_about({"ignored": dict(sorted(ignored.items()))})
+    if task == "classification":
+        _check_classes(samples, roots)
+    catalog = Catalog.of_rows(_rows(samples, group or "group", task))
+    return catalog.with_columns(_annotated(samples, task)).with_about(_facts(readings.values(), task))
 
 
 def ignored(catalog: Catalog) -> dict[str, int]:
     """Number of files that `read` left out, by suffix or reason."""
     return dict(catalog.about("ignored") or {})
+
+
+def _check_task(task: str | None) -> None:
+    if task is not None and task not in TASKS:
+        near = difflib.get_close_matches(task, TASKS, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(TASKS)}"
+        raise SnellenError(f"no task is named {task!r}; {advice}")
 
 
 def _roots(sources: Sequence[Path]) -> dict[Path, str]:
@@ -77,11 +83,12 @@ def _roots(sources: Sequence[Path]) -> dict[Path, str]:
 
 
 def _check_exists(path: Path) -> None:
-    if path.is_dir() or (path.is_file() and path.suffix.lower() in listing.SUFFIXES):
+    if path.is_dir() or (path.is_file() and path.suffix.lower() in SUFFIXES):
         return
     if path.exists():
         raise SnellenError(
-            f"{path} is neither a folder nor a .csv, .tsv or .parquet file; give the folder of class folders"
+            f"{path} is neither a folder nor a table (.csv, .tsv, .parquet, .jsonl), a COCO .json or a data.yaml file; "
+            "give the folder of class folders"
         )
     beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, beside, n=1)
@@ -89,80 +96,58 @@ def _check_exists(path: Path) -> None:
     raise SnellenError(f"{path} does not exist{advice}")
 
 
-def _samples(root: Path, name: str, ignored: Counter[str]) -> list[_Sample]:
-    return _of_folder(root, name, ignored) if root.is_dir() else _of_listing(read_listing(root), name)
+def _common(readings: Mapping[Path, Reading], task: str | None) -> str:
+    """The task that all sources serve: the one asked for, else the richest."""
+    if task is not None:
+        return task
+    first, *others = readings.values()
+    for offered in first.tasks:
+        if all(offered in other.tasks for other in others):
+            return offered
+    given = "; ".join(f"{root} is for {reading.tasks[0]} ({reading.format})" for root, reading in readings.items())
+    raise SnellenError(f"the sources do not serve one task: {given}. Give those of one task")
 
 
-def _of_folder(root: Path, name: str, ignored: Counter[str]) -> list[_Sample]:
-    found = find_images(root)
-    ignored.update(found.ignored)
-    if not found.files:
-        others = sum(found.ignored.values())
-        raise SnellenError(
-            f"{root} holds no images ({others} other files); expected class folders with .jpg, .png, … files in them"
-        )
-    table = _metadata(root)
-    labels = {file: row["label"] for file in found.files if (row := table.get("/".join(file))) and row.get("label")}
-    placed = places(found.files, labels)
-    if len(placed) < len(found.files):
-        ignored["image outside the class folders"] += len(found.files) - len(placed)
-    if not placed:
-        raise SnellenError(
-            f"{root} holds {len(found.files)} images but no class folders; put the images of each class in a folder "
-            "of its name, or give a CSV file with the columns path and label"
-        )
-    samples = []
-    for file, place in placed.items():
-        row = table.get("/".join(file))
-        split = place.split or split_name((row or {}).get("split", ""), where=str(root))
-        source = f"{name}/{place.source}" if place.source else name
-        samples.append(_Sample(root, "/".join(file), place.target, split, source, row))
-    return samples
+def _facts(readings: Iterable[Reading], task: str) -> dict[str, Any]:
+    """What is told of the whole catalog."""
+    found = list(readings)
+    notes = Notes()
+    left: Counter[str] = Counter()
+    for reading in found:
+        left.update(reading.ignored)
+    return {
+        "ignored": dict(sorted(left.items())),
+        "task": task,
+        "format": " + ".join(dict.fromkeys(reading.format for reading in found)),
+        "classes": _classes(found, task, notes),
+        "keypoints": _keypoints(found, notes),
+        "notes": joined([*(reading.notes for reading in found), notes.listed()]),
+    }
 
 
-def _metadata(root: Path) -> dict[str, Mapping[str, str]]:
-    """Lines of the metadata table in or right above the folder, by path relative to the folder."""
-    for folder, prefix in ((root, ""), (root.parent, f"{root.name}/")):
-        file = folder / METADATA
-        if file.is_file():
-            table = read_listing(file)
-            if "path" in table.columns:
-                rows = ((_clean(row["path"]), row) for row in table.rows)
-                return {path.removeprefix(prefix): row for path, row in rows if path.startswith(prefix)}
-    return {}
+def _classes(readings: Sequence[Reading], task: str, notes: Notes) -> list[str] | dict[str, str]:
+    """Names in order of appearance (of classification sorted), or id → name where pixels hold ids."""
+    if task == "classification":
+        targets = {sample.target for reading in readings for sample in reading.samples}
+        return sorted(plain_text(target) for target in targets - {""})
+    if not any(isinstance(reading.classes, Mapping) for reading in readings):
+        return list(dict.fromkeys(name for reading in readings for name in reading.classes))
+    names: dict[str, str] = {}
+    for reading in readings:
+        for key, name in reading.classes.items() if isinstance(reading.classes, Mapping) else ():
+            if names.setdefault(key, name) != name:
+                notes.add("classes_differ", f"{key}: {names[key]}, {name}")
+    return names
 
 
-def _of_listing(table: Listing, name: str) -> list[_Sample]:
-    table.need("path", "label")
-    if not table.rows:
-        raise SnellenError(f"{table.file} lists no images; expected one line per image under the header")
-    folder = table.file.parent
-    samples = []
-    for number, row in enumerate(table.rows, start=2):
-        root, path = _located(folder, row["path"])
-        if not path:
-            raise SnellenError(f"{table.file}: row {number} has no path")
-        split = split_name(row.get("split", ""), where=f"{table.file}, row {number}")
-        samples.append(_Sample(root, path, row["label"].strip(), split, name, row))
-    return samples
+def _keypoints(readings: Sequence[Reading], notes: Notes) -> list[str]:
+    lists = [list(reading.keypoints) for reading in readings if reading.keypoints]
+    if any(names != lists[0] for names in lists):
+        notes.add("keypoints_differ")
+    return lists[0] if lists else []
 
 
-def _located(folder: Path, text: str) -> tuple[Path, str]:
-    """(root, relative path) of a listed path; one that leaves the table's folder is kept absolute."""
-    path = _clean(text)
-    if Path(path).is_absolute() or path.startswith("../"):
-        whole = Path(os.path.abspath(folder / path))  # noqa: PTH100
-        return Path(whole.anchor), whole.relative_to(whole.anchor).as_posix()
-    return folder, path
-
-
-def _clean(text: str) -> str:
-    # A backslash is a separator only where it was written by Windows; elsewhere it is a letter of a name.
-    path = text.replace("\\", "/") if os.sep == "\\" else text
-    return os.path.normpath(path).replace(os.sep, "/") if path else ""
-
-
-def _real_sources(samples: list[_Sample], roots: Mapping[Path, str]) -> list[_Sample]:
+def _real_sources(samples: list[Sample]) -> list[Sample]:
     """Take the source from the tables' `source` (or `domain`) column where it groups the samples."""
     for column in ("source", "domain"):
         given = [(sample.table or {}).get(column, "") for sample in samples]
@@ -172,7 +157,7 @@ def _real_sources(samples: list[_Sample], roots: Mapping[Path, str]) -> list[_Sa
     return samples
 
 
-def _check_group(samples: Iterable[_Sample], group: str | None) -> None:
+def _check_group(samples: Iterable[Sample], group: str | None) -> None:
     if group is None:
         return
     columns = {name for sample in samples for name in (sample.table or {})}
@@ -182,7 +167,7 @@ def _check_group(samples: Iterable[_Sample], group: str | None) -> None:
         raise SnellenError(f"no table of the data has the column {group!r} that data.group names; {advice}")
 
 
-def _check_classes(samples: Sequence[_Sample], roots: Mapping[Path, str]) -> None:
+def _check_classes(samples: Sequence[Sample], roots: Mapping[Path, str]) -> None:
     classes = sorted({sample.target for sample in samples} - {""})
     if len(classes) < 2:
         where = ", ".join(str(root) for root in roots)
@@ -193,23 +178,25 @@ def _check_classes(samples: Sequence[_Sample], roots: Mapping[Path, str]) -> Non
         )
 
 
-def _rows(samples: Sequence[_Sample], group: str) -> list[dict[str, Any]]:
+def _rows(samples: Sequence[Sample], group: str, task: str) -> list[dict[str, Any]]:
     found = contents([sample.root / sample.path for sample in samples])
     ids = sample_ids([value for value, _ in found])
     return [
-        _row(sample, identity, *state, group.lower())
+        _row(sample, identity, *state, group.lower(), task)
         for sample, identity, state in zip(samples, ids, found, strict=True)
     ]
 
 
-def _row(sample: _Sample, identity: str, content: str, verdict: str, group: str) -> dict[str, Any]:
+def _row(sample: Sample, identity: str, content: str, verdict: str, group: str, task: str) -> dict[str, Any]:
     table = sample.table or {}
-    texts = (sample.path, str(sample.root), sample.target, sample.source)
-    path, root, target, source = map(_text, texts)
+    texts = (sample.path, str(sample.root), sample.target if task == "classification" else "", sample.source)
+    path, root, target, source = map(plain_text, texts)
     if texts != (path, root, target, source):
         verdict = "name is not UTF-8"
-    elif not target:
+    elif not target and task == "classification":
         verdict = "no label"
+    elif verdict == "ok":
+        verdict = sample.verdict or verdict
     meta = {f"meta_{name}": value for name, value in table.items() if name not in KNOWN and name}
     return {
         **meta,
@@ -226,6 +213,16 @@ def _row(sample: _Sample, identity: str, content: str, verdict: str, group: str)
     }
 
 
-def _text(name: str) -> str:
-    """The name as UTF-8 can hold it; bytes that are none appear as \\xNN."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _annotated(samples: Sequence[Sample], task: str) -> dict[str, Any]:
+    """The columns of the task: objects, mask, pair or labels."""
+    if task in DRAWN:
+        starts = range(0, len(samples), PACKED)
+        parts = [objects_column([sample.objects for sample in samples[at : at + PACKED]]) for at in starts]
+        return {"objects": pa.chunked_array(parts, type=pa.list_(OBJECT))}
+    if task == "segmentation":
+        return {"mask": pa.array([sample.mask for sample in samples], type=pa.string())}
+    if task == "restoration":
+        return {"pair": pa.array([sample.pair for sample in samples], type=pa.string())}
+    if task == "multilabel":
+        return {"labels": pa.array([list(sample.labels) for sample in samples], type=pa.list_(pa.string()))}
+    return {}

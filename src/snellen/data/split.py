@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from snellen.catalog import OK, SPLITS, Catalog
+from snellen.data._bundles import bundles, strata, units
+from snellen.data._times import times
 from snellen.values import SnellenError
 
 TRAIN, VAL, TEST = range(3)
 
 
-def split(catalog: Catalog, *, val: float, test: float, seed: int) -> Catalog:
-    """The catalog with every row in train, val or test.
+def split(catalog: Catalog, *, val: float, test: float, seed: int, time: str | None = None) -> Catalog:
+    """The catalog with every row in train, val or test; the same for the same seed, in whatever order the rows stand.
 
     Given splits stay, but for this: where there is a train split and no val (or test), its share is taken from train.
     Rows of one group, of equal content or of one near-duplicate cluster (column `near`, if it is there) stay together;
     a row without a split that belongs to one with a split joins it. Shares are of the samples that are divided and hold
-    for every class as closely as whole clusters allow; a class of three or more clusters has one in every split.
-    Raises SnellenError where nothing would be left to train on.
+    for every class (the rarest of an image's labels, where it has several) as closely as whole clusters allow; a class
+    of three or more clusters has one in every split.
+
+    `time` names a column of times (ISO 8601, EXIF, or numbers): then the latest samples are test, those before them val,
+    and nothing in train is later than the latest sample of any cluster that is held out; equal times are not torn apart,
+    samples without a time train, and classes are not balanced. Raises SnellenError where nothing would be left to train
+    on, and where times cannot be read or leave a split empty.
     """
+    order = np.argsort(np.asarray(catalog.ids, dtype=str), kind="stable")
+    there = catalog.take(order)
+    result = np.empty(len(catalog), dtype=np.int64)
+    result[order] = _places(there, np.asarray([0.0, val, test]), seed, time)
+    return catalog.with_columns({"split": pa.array([SPLITS[index] for index in result], type=pa.string())})
+
+
+def _places(catalog: Catalog, shares: np.ndarray, seed: int, time: str | None) -> np.ndarray:
+    """Split of every row, [n], by number."""
     given = catalog.column("split").astype(str)
     result = np.asarray([SPLITS.index(name) if name in SPLITS else -1 for name in given], dtype=np.int64)
-    shares = np.asarray([0.0, 0.0 if VAL in result else val, 0.0 if TEST in result else test])
-    clusters = _clusters(catalog)
+    shares = np.where(np.isin(np.arange(3), result), 0.0, shares)
+    clusters = bundles(catalog)
     _follow(result, clusters)
     held = np.isin(clusters, clusters[(result == VAL) | (result == TEST)])
     pool = np.flatnonzero((result <= TRAIN) & ~held)
     if not len(pool) and not (result == TRAIN).any():
         raise SnellenError("every sample is in val or test; put samples in train, or leave the split out for some")
     counted = catalog.column("verdict").astype(str)[pool] == OK
-    result[pool] = _divide(clusters[pool], catalog.column("target").astype(str)[pool], counted, shares, seed)
-    return catalog.with_columns({"split": pa.array([SPLITS[index] for index in result], type=pa.string())})
+    if time is not None:
+        result[pool] = _divide_by_time(clusters[pool], times(catalog, time)[pool], counted, shares)
+    else:
+        result[pool] = _divide(clusters[pool], strata(catalog)[pool], counted, shares, seed)
+    return result
 
 
 def _follow(result: np.ndarray, clusters: np.ndarray) -> None:
@@ -46,62 +61,21 @@ def _follow(result: np.ndarray, clusters: np.ndarray) -> None:
     result[free] = strictest[clusters[free]]
 
 
-def _clusters(catalog: Catalog) -> np.ndarray:
-    """Component of every row, [n], joined by equal group, content or near-duplicate cluster."""
-    count = len(catalog)
-    keys = [catalog.column("group").astype(str), catalog.column("content").astype(str)]
-    blanks = ["", ""]
-    if catalog.has("near"):
-        keys.append(catalog.column("near").astype(str))
-        blanks.append("-1")
-    edges = [_chain(key, blank) for key, blank in zip(keys, blanks, strict=True)]
-    start, end = np.concatenate(edges, axis=1)
-    graph = coo_matrix((np.ones(len(start)), (start, end)), shape=(count, count))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
-
-
-def _chain(values: np.ndarray, blank: str) -> np.ndarray:
-    """Edges [2, e] that join rows of equal value, one after the other."""
-    rows = np.flatnonzero(values != blank)
-    rows = rows[np.argsort(values[rows], kind="stable")]
-    same = values[rows[1:]] == values[rows[:-1]]
-    return np.stack([rows[:-1][same], rows[1:][same]])
-
-
-@dataclass(frozen=True, slots=True)
-class _Units:
-    """`counts` [units, classes] of usable samples; `member` [n] unit of every row, units in random order."""
-
-    counts: np.ndarray
-    member: np.ndarray
-
-
-def _units(clusters: np.ndarray, targets: np.ndarray, counted: np.ndarray, seed: int) -> _Units:
-    _, number = np.unique(clusters, return_inverse=True)
-    count = int(number.max(initial=-1)) + 1
-    order = np.random.default_rng(seed).permutation(count)
-    classes, target = np.unique(targets, return_inverse=True)
-    counts = np.zeros((count, len(classes)))
-    np.add.at(counts, (order[number], target), counted)
-    return _Units(counts, order[number])
-
-
 def _divide(
-    clusters: np.ndarray, targets: np.ndarray, counted: np.ndarray, shares: np.ndarray, seed: int
+    clusters: np.ndarray, classes: np.ndarray, counted: np.ndarray, shares: np.ndarray, seed: int
 ) -> np.ndarray:
     """Split of every row, [n]. `shares` [3]: wanted shares of val and test; the rest is train."""
-    units = _units(clusters, targets, counted, seed)
-    total = units.counts.sum(axis=0)
+    parts = units(clusters, classes, counted, seed)
+    total = parts.counts.sum(axis=0)
     wanted = shares[:, None] * total
     left = wanted.copy()
-    chosen = np.full(len(units.counts), TRAIN)
-    # Large clusters first: a small one always finds a gap later.
-    for unit in np.argsort(-units.counts.sum(axis=1), kind="stable"):
-        place = _place(units.counts[unit], left, wanted)
+    chosen = np.full(len(parts.counts), TRAIN)
+    for unit in parts.largest_first():
+        place = _place(parts.counts[unit], left, wanted)
         chosen[unit] = place
-        left[place] -= units.counts[unit]
-    _represent(chosen, units.counts, [place for place in (VAL, TEST) if shares[place] > 0])
-    return np.asarray(chosen[units.member])
+        left[place] -= parts.counts[unit]
+    _represent(chosen, parts.counts, [place for place in (VAL, TEST) if shares[place] > 0])
+    return np.asarray(chosen[parts.member])
 
 
 def _place(counts: np.ndarray, left: np.ndarray, wanted: np.ndarray) -> int:
@@ -125,3 +99,30 @@ def _represent(chosen: np.ndarray, counts: np.ndarray, places: list[int]) -> Non
             inside = holders[chosen[holders] == TRAIN]
             if len(holders) >= 3 and len(inside) >= 2 and not (chosen[holders] == place).any():
                 chosen[inside[np.argmin(counts[inside].sum(axis=1))]] = place
+
+
+def _divide_by_time(clusters: np.ndarray, times: np.ndarray, counted: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Split of every row, [n]: whole clusters by their latest time ([n], -inf: none), latest to test, then val."""
+    latest = np.full(clusters.max(initial=-1) + 1, -np.inf)
+    np.maximum.at(latest, clusters, times)
+    when = latest[clusters]
+    blocks, sizes = np.unique(when[counted & (when > -np.inf)], return_counts=True)
+    result = np.full(len(clusters), TRAIN)
+    end = len(blocks)
+    for place in (TEST, VAL):
+        if shares[place] > 0:
+            begin = end - _nearest(sizes[:end][::-1], float(shares[place] * counted.sum()))
+            if begin >= end or (begin <= 0 and (when > -np.inf).all()):
+                raise SnellenError(
+                    f"{len(blocks)} different times leave nothing for {'train' if begin < end else SPLITS[place]}: samples of "
+                    "one time (and what belongs to them) stay together; give finer times, or split without them"
+                )
+            above = when >= blocks[begin]
+            result[above & (result == TRAIN)] = place
+            end = begin
+    return result
+
+
+def _nearest(sizes: np.ndarray, wanted: float) -> int:
+    """How many of the sizes, from the first, add up to about what is wanted: one at least."""
+    return 1 + int(np.argmin(np.abs(np.cumsum(sizes) - wanted))) if len(sizes) else 0

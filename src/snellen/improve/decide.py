@@ -89,7 +89,7 @@ def describe(effect: Effect) -> str:
 
 def amount(metric: str, value: float) -> str:
     """A signed difference: in points of a share, in nats of a log loss."""
-    return f"{value:+.4f} nats" if metric == "log_loss" else f"{100 * value:+.2f} points"
+    return f"{value:+.4f} nats" if metric.endswith("log_loss") else f"{100 * value:+.2f} points"
 
 
 def _weigh(effect: Effect, primary: Effect | None, *, last: bool, margin: float) -> tuple[Outcome, str]:

@@ -23,5 +23,5 @@ def augment(finding: Finding, recipe: Recipe) -> Remedy | None:
         reason="Augmentation is off: every epoch shows the same pixels, which can be learned by heart.",
         source=SOURCE,
         safety=SAFETY,
-        metric="log_loss",
+        metric="calibrated_log_loss",
     )

@@ -23,5 +23,5 @@ def cutmix(finding: Finding, recipe: Recipe, *, beta: float = 1.0) -> Remedy | N
         reason="With a patch missing, the model must know a class by more than its most telling part.",
         source=SOURCE,
         safety=SAFETY,
-        metric="log_loss",
+        metric="calibrated_log_loss",
     )

@@ -27,5 +27,5 @@ def dropout(
         reason=f"Dropout {now:g} becomes {new:g}: the head can lean less on single features.",
         source=SOURCE,
         safety=SAFETY,
-        metric="log_loss",
+        metric="calibrated_log_loss",
     )

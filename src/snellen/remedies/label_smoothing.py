@@ -26,5 +26,5 @@ def label_smoothing(finding: Finding, recipe: Recipe, *, smoothing: float = 0.1)
         reason=f"Smoothing {now:g} becomes {smoothing:g}: outputs need not grow for ever to please the labels.",
         source=SOURCE,
         safety=SAFETY,
-        metric="log_loss",
+        metric="calibrated_log_loss",
     )

@@ -26,5 +26,5 @@ def lower_lr(finding: Finding, recipe: Recipe, *, least: float = 1e-6) -> Remedy
         source=SOURCE,
         safety=SAFETY,
         # What these findings see is the loss; the accuracy of weights that were kept from a better stage hides the harm.
-        metric="log_loss",
+        metric="calibrated_log_loss",
     )

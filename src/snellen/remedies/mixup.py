@@ -23,5 +23,5 @@ def mixup(finding: Finding, recipe: Recipe, *, alpha: float = 0.4) -> Remedy | N
         reason=f"Mixtures (alpha {alpha:g}) cannot be learned by heart: no two epochs show the same one.",
         source=SOURCE,
         safety=SAFETY,
-        metric="log_loss",
+        metric="calibrated_log_loss",
     )

@@ -39,5 +39,5 @@ def regularise(finding: Finding, recipe: Recipe, *, least: int = 2) -> Remedy | 
         reason=f"{len(off)} of the usual protections are off ({', '.join(off)}); one trial restores them together.",
         source=SOURCE,
         safety=SAFETY,
-        metric="log_loss",
+        metric="calibrated_log_loss",
     )

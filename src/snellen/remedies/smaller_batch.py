@@ -24,5 +24,5 @@ def smaller_batch(finding: Finding, recipe: Recipe, *, least: int = 8) -> Remedy
         reason=f"Batches of {new} instead of {recipe.train.batch} images give noisier steps and flatter minima.",
         source=SOURCE,
         safety=SAFETY,
-        metric="log_loss",
+        metric="calibrated_log_loss",
     )

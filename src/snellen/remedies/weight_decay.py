@@ -27,5 +27,5 @@ def weight_decay(finding: Finding, recipe: Recipe, *, decoupled: float = 0.05, p
         reason=f"Weight decay {recipe.optim.weight_decay:g} becomes {new:g}: large weights must earn their size.",
         source=SOURCE,
         safety=SAFETY,
-        metric="log_loss",
+        metric="calibrated_log_loss",
     )

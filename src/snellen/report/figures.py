@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from snellen.report import charts, curves, measures, proofs
 from snellen.report.charts import Figure
+from snellen.report.embedding_map import embedding_map
 from snellen.report.material import Material
 from snellen.report.words import Words
 
@@ -13,6 +14,7 @@ def figures(material: Material, words: Words) -> tuple[dict[str, Figure], dict[s
     drawn: dict[str, Figure] = {}
     notes: dict[str, str] = {}
     _data(material, words, drawn, notes)
+    _map(material, words, drawn, notes)
     _training(material, words, drawn)
     _scores(material, words, drawn, notes)
     for place, rows in enumerate(proofs.forest_rows(material, words)):
@@ -29,6 +31,13 @@ def _data(material: Material, words: Words, drawn: dict[str, Figure], notes: dic
     counts = {split: usable.of(split).counts("target") for split in present}
     drawn["counts"], left = charts.class_counts(counts, words)
     _note(notes, "counts", left, words)
+
+
+def _map(material: Material, words: Words, drawn: dict[str, Figure], notes: dict[str, str]) -> None:
+    made = embedding_map(material.catalog, material.audit, words) if material.catalog is not None else None
+    if made is not None:
+        drawn["map"], left = made
+        _note(notes, "map", left, words)
 
 
 def _training(material: Material, words: Words, drawn: dict[str, Figure]) -> None:

@@ -55,7 +55,8 @@ def render(case: Case, *, lang: str = "en") -> str:
     """The report's HTML."""
     words, material = Words.load(lang), gather(case)
     drawn, notes = figures(material, words)
-    scripts = {"plotly": _plotly(), "script": (TEMPLATES / "page.js").read_text(encoding="utf-8")}
+    own = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("map.js", "page.js"))
+    scripts = {"plotly": _plotly(), "script": own}
     return str(
         _templates()
         .get_template("report.html")

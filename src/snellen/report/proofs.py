@@ -133,7 +133,7 @@ def forest_rows(material: Material, words: Words) -> list[list[View]]:
 
 
 def _forest_row(verdict: Verdict, words: Words) -> View:
-    metric, scale = verdict.metric, 1.0 if verdict.metric == "log_loss" else 100.0
+    metric, scale = verdict.metric, 1.0 if verdict.metric.endswith("log_loss") else 100.0
     name = words.label("remedies", verdict.remedy)
     said = {key: words.effect(metric, getattr(verdict, key)) for key in ("effect", "low", "high")}
     drawn = {key: number(getattr(verdict, key)) for key in said}

@@ -83,14 +83,15 @@ def _small(path: Path, side: int) -> Image.Image:
     try:
         with Image.open(path) as image:
             image.draft("RGB", (side, side))
-            small = _rgb(ImageOps.exif_transpose(image))
+            small = rgb(ImageOps.exif_transpose(image))
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
     small.thumbnail((side, side))
     return small
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def rgb(image: Image.Image) -> Image.Image:
+    """The image in 8-bit RGB: 16-bit and float values scaled to their range, transparency on white."""
     if image.mode.startswith(("I", "F")):
         values = np.nan_to_num(np.asarray(image, dtype=np.float64))
         top = 65535.0 if values.max(initial=0.0) > 255 else 255.0

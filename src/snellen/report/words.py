@@ -33,7 +33,7 @@ class Words:
         """Read `text/<lang>.json`, or that of a region of it (zh: zh-CN.json); raises SnellenError for another."""
         near = sorted(path for path in TEXT.glob("*.json") if path.stem == lang or path.stem.startswith(f"{lang}-"))
         if not lang or not near:
-            known = ", ".join(sorted({path.stem.split("-")[0] for path in TEXT.glob("*.json")}))
+            known = ", ".join(sorted({path.stem.split("-")[0] for path in TEXT.glob("*.json") if "." not in path.stem}))
             raise SnellenError(f"no report language {lang!r}; there are: {known}")
         own = flatten(store.read_json(near[0]))
         return cls(near[0].stem, {**flatten(store.read_json(TEXT / "en.json")), **own})
@@ -85,12 +85,12 @@ class Words:
         value = number(value)
         if value is None:
             return "–"
-        text = f"{value:+.3f}" if metric == "log_loss" else f"{value * 100:+.1f}"
+        text = f"{value:+.3f}" if metric.endswith("log_loss") else f"{value * 100:+.1f}"
         return text.replace("-", "−")
 
     def unit(self, metric: str) -> str:
         """The unit of `effect`."""
-        return self("unit.nats" if metric == "log_loss" else "unit.points")
+        return self("unit.nats" if metric.endswith("log_loss") else "unit.points")
 
     def seconds(self, value: Any) -> str:
         """A duration: 3.2 s, 4 min 12 s, 1 h 05 min; a dash for none."""

@@ -155,8 +155,11 @@ def _progress(job: Job, state: State, now: Entered, per_epoch: int) -> dict[str,
 
 def _finish(job: Job, state: State, stopped: str) -> Run:
     job.model.load_state_dict(state.best)
-    job.run.write_predictions("val", predict(job, job.validation))
-    job.run.write_predictions("train", predict(job, job.subset))
+    # Under a head that was trained alone lies the trunk whose features are at hand.
+    alone = all(stage.unfreeze == "head" for stage in job.recipe.stages)
+    rows = enter(job, 0).rows if alone else lambda samples: predict(job, samples)
+    job.run.write_predictions("val", rows(job.validation))
+    job.run.write_predictions("train", rows(job.subset))
     checkpoint.save_best(job.run, state)
     job.run.finish(
         {

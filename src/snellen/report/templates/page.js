@@ -23,12 +23,13 @@
   const draw = () => {
     const font = getComputedStyle(document.body).fontFamily;
     for (const place of places) {
-      const { data, layout } = paint(figures[place.dataset.figure]);
+      const { data, layout } = paint(embeddingMap.view(figures[place.dataset.figure]));
       layout.font.family = font;
       Plotly.react(place, data, layout, { displayModeBar: false, responsive: true });
     }
   };
   draw();
+  for (const place of places) embeddingMap.begin(place, figures[place.dataset.figure], draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 
   // Paper is white: draw the charts in light colours, as wide as the sheet.

@@ -1,0 +1,182 @@
+"""Budget: which image size and how many epochs of which stage fit into the time, from costs that were measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from snellen.catalog import Catalog
+from snellen.recipe import Recipe, Stage
+
+SIZES = (64, 96, 128, 160, 192, 224)
+# A schedule of this many epochs over all layers is what the staged recipe was published for (SPEC M3).
+FULL = {"head": 15, "last": 10, "all": 25}
+# Epochs over all layers that a size must leave room for: below 128 px a pretrained network sees too little, so pixels come
+# first up to there; above, epochs do.
+ENOUGH_SMALL, ENOUGH_LARGE, PIXELS_FIRST = 4, 6, 128
+# Share of the budget for one training. Where a short run would do (small data), a small share leaves room for paired
+# confirmation: five more runs, or three (one remedy with two seeds), and a reserve. Where it would not, nothing could be
+# confirmed anyway, and the training gets what audit, test and shipping leave, less a reserve: a shared machine can be half
+# as fast as when it was probed.
+PROVABLE, SHARE, OVERHEAD = (0.11, 0.17), 0.75, 25.0
+# Epochs over all layers that a run must have to be worth proving on, at this size at least (or the images' own).
+PROVABLE_EPOCHS, PROVABLE_SIZES = 4, (128, 160)
+# Where not even so many epochs over all layers fit, the frozen beginning is computed once and only the end is trained:
+# this many epochs of the last stages, or the head alone. A trunk that is not trained gains nothing above HEAD_SIZE.
+LAST_EPOCHS, HEAD_SIZE = (8, 6, 4, 3), 160
+# A batch is warped and coloured in about a tenth of a light model's step. Seconds of a head's epoch: fixed, and per image.
+WARP, HEAD = 1.1, (0.2, 4e-5)
+
+Epochs = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Measured seconds per image of a whole training step at two sizes, [(pixels per side, seconds)], and what the last
+    two stages alone and a forward pass cost in shares of it. Between and beyond, cost is linear in the pixels."""
+
+    measured: tuple[tuple[int, float], tuple[int, float]]
+    last_share: float
+    forward_share: float
+
+    def step(self, size: int) -> float:
+        """Seconds per image of a step with everything unfrozen."""
+        (small, low), (large, high) = self.measured
+        slope = max(high - low, 0.0) / (large**2 - small**2)
+        return max(low + slope * (size**2 - small**2), low * 0.5)
+
+    def last(self, size: int) -> float:
+        """Seconds per image of a step with the last two stages unfrozen."""
+        # A moment of other load must not make a part cost more than the whole.
+        return self.step(size) * min(self.last_share, 1.0)
+
+    def forward(self, size: int) -> float:
+        """Seconds per image of a forward pass."""
+        return self.step(size) * min(self.forward_share, 1.0)
+
+    def tail(self, size: int) -> float:
+        """Seconds per image of a forward pass through the last two stages alone. A step on them is a whole forward pass
+        and a backward pass of the end, which costs about twice its forward pass."""
+        return min(max((self.last(size) - self.forward(size)) / 2, 0.0), 0.8 * self.forward(size))
+
+    def trunk(self, size: int) -> float:
+        """Seconds per image of a forward pass through what is frozen below them."""
+        return self.forward(size) - self.tail(size)
+
+
+def seconds(recipe: Recipe, cost: Cost, n: int, n_val: int) -> float:
+    """Estimated seconds of one training of the recipe on n training and n_val validation images."""
+    size = recipe.data.size
+    looks = n_val + min(n, recipe.train.gap_samples), recipe.data.eval_size or size
+    return sum(_stage_seconds(stage, recipe, cost, n, looks) for stage in recipe.stages)
+
+
+def _stage_seconds(stage: Stage, recipe: Recipe, cost: Cost, n: int, looks: tuple[int, int]) -> float:
+    size, (looked, eval_size) = recipe.data.size, looks
+    once, views, mixed = (
+        looked * cost.forward(eval_size),
+        recipe.train.views,
+        recipe.augment.mixup or recipe.augment.cutmix,
+    )
+    if stage.unfreeze == "head":
+        return views * n * cost.forward(size) + once + stage.epochs * (HEAD[0] + n * HEAD[1])
+    if stage.unfreeze == "all":
+        return stage.epochs * (n * cost.step(size) * WARP + once)
+    if recipe.train.cache == "off" or mixed or stage.epochs <= views:
+        return stage.epochs * (n * cost.last(size) * WARP + once)
+    cached = views * n * cost.trunk(size) * WARP + looked * cost.trunk(eval_size)
+    return cached + stage.epochs * (n * 3 * cost.tail(size) + looked * cost.tail(eval_size))
+
+
+def choose_size(
+    catalog: Catalog, side: float, cost: Cost, budget: float | None, *, base: Recipe, given: Mapping[str, Any]
+) -> tuple[int, int]:
+    """Training and evaluation size in pixels, before anything is decoded; `side` is the median shorter side."""
+    in_train = int((catalog.column("split").astype(str) == "train").sum())
+    n = in_train or int(len(catalog) * (1 - base.data.val - base.data.test))
+    facts = {"n": n, "n_val": int(n * base.data.val), "side": side}
+    size, _ = plan(facts, cost, budget, base, given, None)
+    own = base.change({k: v for k, v in given.items() if k == "data.eval_size"}).data.eval_size
+    return size, own or evaluated_at(size, side)
+
+
+def plan(
+    facts: Mapping[str, Any], cost: Cost, budget: float | None, base: Recipe, given: Mapping[str, Any], size: int | None
+) -> tuple[int, Epochs]:
+    """Image size (where it is not fixed yet) and epochs by stage; a stage of none is left out."""
+    fitting = [s for s in SIZES if s <= max(64.0, facts["side"])] or [64]
+    fixed = size or given.get("data.size")
+    if fixed:
+        fitting = [int(fixed)]
+    if budget is None:
+        return (fitting[0] if fixed else max(s for s in fitting if s <= 160)), dict(FULL)
+    own_stages = any(key == "stages" or key.startswith("stages.") for key in given)
+    return _within(facts, cost, budget, base, fitting, partial=not own_stages)
+
+
+def _within(
+    facts: Mapping[str, Any], cost: Cost, budget: float, base: Recipe, fitting: list[int], *, partial: bool
+) -> tuple[int, Epochs]:
+    def fits(size: int, epochs: Epochs, time: float) -> bool:
+        recipe = _short(base, size, epochs, views_for(facts["n"]))
+        return seconds(recipe, cost, facts["n"], facts["n_val"]) <= time
+
+    def whole(size: int, time: float) -> Epochs:
+        scales = (step / 25 for step in range(25, 0, -1))
+        return next((e for e in map(_epochs, scales) if fits(size, e, time)), _epochs(1 / 25))
+
+    # Small data: a run short enough to be repeated in pairs, at the largest size that leaves enough epochs.
+    for share, size in product(PROVABLE, reversed([s for s in fitting if s in PROVABLE_SIZES] or fitting[-1:])):
+        epochs = whole(size, budget * share)
+        if epochs["all"] >= PROVABLE_EPOCHS:
+            return size, epochs
+    time = max(budget * SHARE - OVERHEAD, budget * 0.3)
+    large = [s for s in fitting if s >= PIXELS_FIRST] or fitting[-1:]
+    for size in reversed(large if partial else fitting):
+        epochs = whole(size, time)
+        if epochs["all"] >= (ENOUGH_SMALL if size <= PIXELS_FIRST else ENOUGH_LARGE):
+            return size, epochs
+    found = _part(large, fitting, lambda size, epochs: fits(size, epochs, time)) if partial else None
+    return found or (fitting[0], whole(fitting[0], time))
+
+
+def _part(large: list[int], fitting: list[int], fits: Any) -> tuple[int, Epochs] | None:
+    """The last stages at the largest size that leaves enough epochs, else the head alone at the largest size."""
+    for size, last in product(reversed(large), LAST_EPOCHS):
+        epochs = {"head": 8, "last": last, "all": 0}
+        if fits(size, epochs):
+            return size, epochs
+    alone = {"head": FULL["head"], "last": 0, "all": 0}
+    return next(((size, alone) for size in reversed(fitting) if size <= HEAD_SIZE and fits(size, alone)), None)
+
+
+def _epochs(scale: float) -> Epochs:
+    return {
+        "head": max(5, round(FULL["head"] * min(1.0, scale * 2))),
+        "last": max(1, math.floor(FULL["last"] * scale * 0.8)),
+        "all": max(1, round(FULL["all"] * scale)),
+    }
+
+
+def _short(base: Recipe, size: int, epochs: Epochs, views: int) -> Recipe:
+    stages: Iterable[Stage] = Recipe().stages
+    kept = [{**stage.model_dump(), "epochs": epochs[stage.name]} for stage in stages if epochs[stage.name]]
+    patch = {"data.size": size, "data.eval_size": _larger(size), "stages": kept, "train.views": views}
+    return Recipe().change({**patch, "model.name": base.model.name})
+
+
+def views_for(n: int) -> int:
+    """Augmented views of each of n training images for a frozen trunk: more where there are few images."""
+    return 4 if n < 1500 else 2
+
+
+def evaluated_at(size: int, side: float) -> int:
+    """Evaluation size for a training size, of images whose median shorter side is `side` (Touvron et al. 2019, FixRes)."""
+    return _larger(size) if side >= size else size
+
+
+def _larger(size: int) -> int:
+    return int(size * 1.25 / 32 + 0.5) * 32

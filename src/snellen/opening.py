@@ -1,0 +1,138 @@
+"""Opening: what the user asked for, and the case folder that it is answered in."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from snellen.case import Case
+from snellen.improve.score import OWN
+from snellen.recipe import Recipe
+from snellen.shelf import MODELS, hint
+from snellen.values import SnellenError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user asked for."""
+
+    sources: tuple[Path, ...]
+    budget: float | None = None
+    recipe: Path | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "sources": [str(path.resolve()) for path in self.sources], "budget": self.budget,
+            "recipe": str(self.recipe) if self.recipe else None, "changes": dict(self.changes), "epochs": self.epochs,
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, known: Mapping[str, Any]) -> Settings:
+        """From what `plain` gave."""
+        recipe = Path(known["recipe"]) if known["recipe"] else None
+        return cls(tuple(map(Path, known["sources"])), known["budget"], recipe, known["changes"], known["epochs"])
+
+    def wanted(self) -> tuple[Recipe, dict[str, Any]]:
+        """The user's recipe with the user's changes, and the dotted keys that are the user's own; raises SnellenError
+        for a value or a name that there is not, before anything is read."""
+        recipe = (Recipe.load(self.recipe) if self.recipe else Recipe()).change(self.changes)
+        recipe.resolve()
+        if recipe.metric not in OWN:
+            # Refused here, before anything is trained: the proof needs a score of every single sample.
+            raise SnellenError(f"metric {recipe.metric!r} has no score per sample{hint(recipe.metric, OWN)}")
+        # Read a second time as it stands: a loaded recipe does not tell what was written from what was filled in.
+        file = yaml.safe_load(self.recipe.read_text(encoding="utf-8")) if self.recipe else {}
+        return _of_one_size(recipe, {**_leaves(file), **self.changes})
+
+
+def _of_one_size(recipe: Recipe, given: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:
+    """A model that is built for images of one size gets the same one in training and at evaluation: the user's, else the
+    one that it was pretrained at."""
+    ask = getattr(MODELS.module(recipe.model_part().name), "only_size", None)
+    native = ask(recipe.model.name) if ask else None
+    if native is None:
+        return recipe, given
+    size = given.get("data.size") or given.get("data.eval_size") or native
+    patch = {key: size for key in ("data.size", "data.eval_size") if key not in given}
+    return recipe.change(patch), {**given, **patch}
+
+
+def cache_folder() -> Path:
+    """What is shared by all cases: $SNELLEN_CACHE, else the user's cache folder."""
+    given = os.environ.get("SNELLEN_CACHE")
+    root = os.environ.get("XDG_CACHE_HOME")
+    return Path(given) if given else (Path(root) if root else Path.home() / ".cache") / "snellen"
+
+
+def fresh_folder(name: str) -> Path:
+    """A new folder's path under snellen-runs, named after the data and the time."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path("snellen-runs") / f"{_plain(name)}-{stamp}"
+
+
+def _plain(name: str) -> str:
+    # Letters of any script stay; what a shell or a glob would read does not.
+    return re.sub(r"[^\w.-]+", "_", name) or "data"
+
+
+def open_case(settings: Settings, *, out: Path | None, resume: bool) -> Case:
+    """A new case, or one to resume: the one named, else the newest of the same data."""
+    if not settings.sources:
+        raise SnellenError("no data was named; give a folder of images, or a CSV or Parquet list")
+    name = settings.sources[0].resolve().name
+    if resume and out is None:
+        out = _newest(name)
+    case = Case(out or fresh_folder(name))
+    _not_inside(case, settings)
+    if resume:
+        known = case.read("settings")
+        if known is None:
+            raise SnellenError(f"{case.folder} holds no case to resume; leave --resume out to begin one")
+        for key, mine in settings.plain().items():
+            if key in ("recipe", "changes", "epochs") and mine and mine != known[key]:
+                raise SnellenError(
+                    f"{case.folder} was begun with {key} {known[key]}, now {mine} is given; resume with the same, or without "
+                    "any, or begin a new case"
+                )
+        return case
+    if case.folder.exists() and any(case.folder.iterdir()):
+        raise SnellenError(f"{case.folder} is not empty; choose another --out, or --resume to go on with what is there")
+    return case
+
+
+def settled(case: Case, settings: Settings) -> Settings:
+    """What the case was begun with, with the budget given now; on a new case what is given."""
+    known = case.read("settings")
+    return settings if known is None else replace(Settings.of(known), budget=settings.budget)
+
+
+def _not_inside(case: Case, settings: Settings) -> None:
+    for source in settings.sources:
+        if source.is_dir() and case.folder.resolve().is_relative_to(source.resolve()):
+            raise SnellenError(
+                f"the output {case.folder} lies inside the data {source}, which is never written to; choose --out"
+            )
+
+
+def _newest(name: str) -> Path:
+    found = sorted(Path("snellen-runs").glob(f"{_plain(name)}-*"))
+    if not found:
+        raise SnellenError(f"there is no case of {name} under snellen-runs to resume; name it with --out")
+    return found[-1]
+
+
+def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
+    # Lists count as one value: a user's stages replace the advised ones as a whole.
+    if isinstance(tree, dict):
+        return {k: v for key, item in tree.items() for k, v in _leaves(item, f"{prefix}{key}.").items()}
+    return {prefix[:-1]: tree}

@@ -1,0 +1,92 @@
+"""Survey: from folders to a measured catalog with findings. No training, and no probe of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from snellen.case import Case
+from snellen.catalog import Catalog
+from snellen.data.duplicates import near_clusters
+from snellen.data.masks import measure_masks
+from snellen.data.peek import shorter_side
+from snellen.data.pixels import Pixels, open_pixels
+from snellen.data.read import read
+from snellen.data.split import split
+from snellen.examine import audit
+from snellen.opening import Settings, cache_folder
+from snellen.recipe import Recipe
+from snellen.shelf import TASKS
+from snellen.train.machine import Setting, setting_of
+from snellen.train.measure import measure
+from snellen.train.measure_objects import measure_objects
+from snellen.train.measure_segments import measure_segments
+from snellen.values import Finding
+
+Watch = Callable[[Mapping[str, Any]], None]
+
+# Side in pixels of the stored images at most: for whole images, and where something is drawn on them.
+WHOLE, DRAWN = 160, 256
+
+
+def look(case: Case, settings: Settings, *, watch: Watch) -> tuple[Finding, ...]:
+    """Read and measure the data, store the catalog, and let the catalog rules look."""
+    wanted, given = settings.wanted()
+    catalog = read_catalog(settings.sources, wanted, given, watch)
+    most = WHOLE if catalog.task in ("classification", "multilabel") else DRAWN
+    size = wanted.data.eval_size or max(64, min(most, int(shorter_side(catalog))))
+    case.write("settings", settings.plain())
+    return measured(case, catalog, wanted, size, setting_of(wanted.train, Setting()), watch)[2]
+
+
+def read_catalog(sources: Sequence[Path], wanted: Recipe, given: Mapping[str, Any], watch: Watch) -> Catalog:
+    """What the folders and files hold; the task is the user's where it was stated."""
+    watch({"title": "read"})
+    return read(sources, group=wanted.data.group, task=wanted.task if "task" in given else None)
+
+
+def measured(
+    case: Case, catalog: Catalog, wanted: Recipe, size: int, setting: Setting, watch: Watch
+) -> tuple[Catalog, Pixels, tuple[Finding, ...]]:
+    """Decode once, measure, split, embed, judge, and let the catalog rules look; what the case holds already is read."""
+    watch({"title": "decode and measure"})
+    catalog, pixels = open_pixels(
+        catalog, size=size, cache=cache_folder(), progress=lambda done, total: watch({"done": done, "total": total}),
+        notice=lambda text: watch({"notice": text}),
+    )  # fmt: skip
+    if (case.folder / "catalog.parquet").is_file():
+        return case.catalog, pixels, case.audit
+    catalog = catalog.with_columns({"near": near_clusters(catalog)})
+    # One unusable image says nothing about the others: the split sees all, training only what is usable.
+    catalog = split(catalog, val=wanted.data.val, test=wanted.data.test, seed=0)
+    watch({"title": "embed and judge labels"})
+    model = setting.prepare(_backbone(wanted, catalog))
+    catalog = measure(catalog, pixels, model, setting, size=size)
+    catalog = _annotations(catalog, pixels, model, setting, size, watch)
+    catalog = catalog.drop_columns(["thumb"])
+    findings = audit(catalog)
+    catalog.save(case.folder / "catalog.parquet")
+    case.write_audit(findings)
+    return catalog, pixels, findings
+
+
+def _backbone(wanted: Recipe, catalog: Catalog) -> nn.Module:
+    """The wanted model; whatever is drawn on the images, it is a classifier's trunk that looks at them."""
+    made: nn.Module = TASKS.pick("classification")().model(wanted, catalog.classes or ("a", "b"))
+    return made
+
+
+def _annotations(
+    catalog: Catalog, pixels: Pixels, model: nn.Module, setting: Setting, size: int, watch: Watch
+) -> Catalog:
+    """What is measured of drawn objects and masks."""
+    if catalog.task in ("detection", "instance", "keypoints"):
+        watch({"title": "look at what is drawn"})
+        return measure_objects(catalog, pixels, model, setting, size=size)
+    if catalog.task == "segmentation":
+        watch({"title": "look at the masks"})
+        return measure_segments(measure_masks(catalog), pixels, model, setting, size=size)
+    return catalog
