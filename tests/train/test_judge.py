@@ -110,7 +110,7 @@ def test_a_missing_and_an_added_label_are_named() -> None:
     named = {row for row in range(400) if "b" in found.missing[row]}
     assert len(named & set(lost)) >= 0.7 * len(lost)
     assert len(named - set(lost)) <= 2
-    assert len({row for row in range(400) if "c" in found.extra[row]} & set(added)) >= 0.8 * len(added)
+    assert len({row for row in range(400) if "c" in found.extra[row]} & set(added)) >= 0.7 * len(added)
     assert np.median(found.quality[lost]) < 0.1 < np.median(found.quality)
 
 
