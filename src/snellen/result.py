@@ -22,7 +22,7 @@ def result(
     found = [*audit, *(healed.run.findings if healed else ())]
     final = case.read("final") or {}
     return {
-        "task": (case.read("plan") or {}).get("recipe", {}).get("task", "classification"),
+        "task": (case.read("plan") or {}).get("recipe", {}).get("task") or case.catalog.task,
         "run": str(case.folder),
         "report": str(report),
         "seconds": round(seconds, 3),
