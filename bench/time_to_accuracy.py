@@ -4,7 +4,7 @@
 
 FOLDER has train, val and test. Every side is a program of its own that starts from nothing: peers/careful_loop.py,
 `snellen run FOLDER --budget B --json` with an empty cache, and peers/fastai_loop.py where an interpreter with fastai is named.
-First each peer runs once, and ours with one budget after the other until its accuracy is the peer's: that budget is then
+First (with several budgets) each peer runs once, and ours with one budget after the other until its accuracy is the peer's: that budget is then
 measured against the peer by turns, with a new seed in every round. Accuracies are paired by seed and image. The peak resident
 set is that of the largest process of a side.
 """
@@ -177,7 +177,9 @@ def peers_of(given: argparse.Namespace, data: Path) -> dict[str, tuple[Callable[
     """By name: the program, the goal of the ratio of times, and the goal of the ratio of memory."""
     small = ["--model", "test_efficientnet", "--weights", "none", "--size", "32"] if given.quick else []
     options = ["--epochs", str(given.peer_epochs), *small]
-    found = {"careful loop": (peer(sys.executable, "careful_loop.py", data, options), 3.0, "")}
+    found = {}
+    if not given.only_fastai:
+        found["careful loop"] = (peer(sys.executable, "careful_loop.py", data, options), 3.0, "")
     if given.fastai_python:
         found["fastai"] = (peer(given.fastai_python, "fastai_loop.py", data, options), 10.0, "<= 1.5")
     return found
@@ -191,10 +193,14 @@ def compared(given: argparse.Namespace, data: Path) -> tuple[list[Ratio], Measur
     sides: dict[str, Side] = {}
     budgets: dict[str, str] = {}
     tried: dict[str, Outcome] = {}
+    choice = given.budgets.split(",")
     for name, (program, _, _) in peers.items():
-        once = program(0)
-        print(f"{name}: {once.accuracy:.4f} in {once.seconds:.0f} s", flush=True)
-        budgets[name] = smallest(given.budgets.split(","), once.accuracy, tried, lambda b: ours(data, b, options))
+        # With one budget there is nothing to choose, and no run to choose by.
+        budgets[name] = choice[0]
+        if len(choice) > 1:
+            once = program(0)
+            print(f"{name}: {once.accuracy:.4f} in {once.seconds:.0f} s", flush=True)
+            budgets[name] = smallest(choice, once.accuracy, tried, lambda b: ours(data, b, options))
         sides |= {f"ours for {name}": Side(ours(data, budgets[name], options)), name: Side(program)}
     measured = _command.measured(sides, given, warm=False)
     ratios = []
@@ -223,13 +229,16 @@ def main() -> None:
     made.add_argument("--budgets", default=BUDGETS, help=f"tried in this order (default {BUDGETS})")
     made.add_argument("--options", default="", help="more options of snellen run, as one word")
     made.add_argument("--fastai-python", default="", help="an interpreter that has fastai, timm and this project")
+    made.add_argument("--only-fastai", action="store_true", help="leave the careful loop out; kept in a file of its own")
     given = _command.parse(made)
+    if given.only_fastai and not given.fastai_python:
+        made.error("--only-fastai needs --fastai-python")
     with tempfile.TemporaryDirectory(prefix="snellen-bench-") as name:
         data = given.data or embedded(Path(name) / "embedded", each=8 if given.quick else None)
         if given.quick:
             given.budgets, given.peer_epochs = "5s", 1
         ratios, measured = compared(given, data)
-    _command.finish("time_to_accuracy", ratios, [measured], given)
+    _command.finish("time_to_fastai" if given.only_fastai else "time_to_accuracy", ratios, [measured], given)
 
 
 if __name__ == "__main__":

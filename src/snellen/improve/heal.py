@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from snellen.examine import diagnose
+from snellen.improve.effort import effort
 from snellen.improve.lab import Lab
 from snellen.improve.prescribe import Prescription, prescribe
 from snellen.improve.screen import Look, screen
@@ -43,7 +44,7 @@ def heal(lab: Lab, recipe: Recipe, audit: Iterable[Finding]) -> Healed:
     _note(lab, recipe, wanted)
     seconds = float(run.cost["seconds"]) * SAFETY
     wanted = _screened(lab, recipe, wanted, seconds)
-    planned, seeds = _planned(lab, recipe, len(wanted), seconds)
+    planned, seeds = _planned(lab, recipe, wanted, seconds)
     budget = Budget(recipe.improve.alpha, max(1, planned * (seeds - 1)))
     used = 0
     for prescription in wanted:
@@ -64,6 +65,7 @@ def heal(lab: Lab, recipe: Recipe, audit: Iterable[Finding]) -> Healed:
             recipe = recipe.change(remedy.patch)
             run = lab.trained(recipe, recipe.seed)
             run.write_findings(diagnose(run))
+            seconds = float(run.cost["seconds"]) * SAFETY
     return Healed(recipe, run, lab.case.verdicts)
 
 
@@ -93,7 +95,7 @@ def _screened(lab: Lab, recipe: Recipe, wanted: Sequence[Prescription], seconds:
     return tuple(prescription for _, prescription in order)
 
 
-def _planned(lab: Lab, recipe: Recipe, wanted: int, seconds: float) -> tuple[int, int]:
+def _planned(lab: Lab, recipe: Recipe, wanted: Sequence[Prescription], seconds: float) -> tuple[int, int]:
     """Remedies and seeds as planned when healing began; planned now, and stored, where it begins."""
     known = lab.case.read("looks")
     if known is None:
@@ -103,17 +105,18 @@ def _planned(lab: Lab, recipe: Recipe, wanted: int, seconds: float) -> tuple[int
     return int(known["remedies"]), int(known["seeds"])
 
 
-def _affordable(lab: Lab, recipe: Recipe, wanted: int, seconds: float) -> tuple[int, int]:
+def _affordable(lab: Lab, recipe: Recipe, wanted: Sequence[Prescription], seconds: float) -> tuple[int, int]:
     """How many remedies can be looked at, and with how many seeds, in the time left."""
     seeds = recipe.improve.seeds
-    most = min(wanted, recipe.improve.remedies)
+    most = min(len(wanted), recipe.improve.remedies)
     if lab.left == float("inf") or not most:
         return most, seeds
-    runs = int(lab.left // seconds)
+    runs = lab.left / seconds
+    efforts = [effort(recipe.change(item.remedy.patch)) / effort(recipe) for item in wanted[:most]]
     # The first remedy also pays for the baseline's further seeds.
     for count in range(most, 0, -1):
         for number in range(seeds, 1, -1):
-            if runs >= count * number + number - 1 and (number == seeds or count == 1):
+            if runs >= number * sum(efforts[:count]) + number - 1 and (number == seeds or count == 1):
                 return count, number
     return (1, 2) if most else (0, seeds)
 

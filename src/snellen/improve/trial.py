@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from snellen.improve.decide import Outcome, coverage, decide
+from snellen.improve.effort import effort
 from snellen.improve.lab import Lab
 from snellen.improve.pair import Effect, pair
 from snellen.recipe import Recipe
@@ -28,7 +29,7 @@ class Budget:
 def verify(lab: Lab, recipe: Recipe, remedy: Remedy, budget: Budget, *, seconds: float, seeds: int) -> Verdict:
     """Train both arms with seed after seed and look after the second, third, …; the verdict counts its looks.
 
-    `seconds` is the expected cost of one run; where the time left does not hold the next look, the verdict is undecided.
+    `seconds` is the expected cost of one run of `recipe` (a remedy that trains longer costs more, by its epochs); where the time left does not hold the next look, the verdict is undecided.
     After the first seed there is a look that can only reject: it claims nothing, so it costs no budget.
     """
     start = time.perf_counter()
@@ -88,8 +89,9 @@ def _look(
     return effect, outcome, reason
 
 
-def _untrained(lab: Lab, recipe: Recipe, candidate: Recipe, seed: int) -> int:
-    return sum(not lab.case.run(arm.id, seed).done for arm in (recipe, candidate))
+def _untrained(lab: Lab, recipe: Recipe, candidate: Recipe, seed: int) -> float:
+    """What is still to be trained of both arms, as multiples of a run of `recipe`."""
+    return sum(effort(arm) / effort(recipe) for arm in (recipe, candidate) if not lab.case.run(arm.id, seed).done)
 
 
 def _no_time(needed: float, left: float) -> str:
