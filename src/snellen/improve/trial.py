@@ -10,7 +10,7 @@ from snellen.improve.decide import Outcome, coverage, decide
 from snellen.improve.lab import Lab
 from snellen.improve.pair import Effect, pair
 from snellen.recipe import Recipe
-from snellen.run import Predictions
+from snellen.rows import Rows
 from snellen.values import Decision, Remedy, Verdict
 
 # Level of the look after the first seed, which can only reject.
@@ -33,7 +33,7 @@ def verify(lab: Lab, recipe: Recipe, remedy: Remedy, budget: Budget, *, seconds:
     """
     start = time.perf_counter()
     candidate = recipe.change(remedy.patch)
-    arms: tuple[list[Predictions], list[Predictions]] = ([], [])
+    arms: tuple[list[Rows], list[Rows]] = ([], [])
     effect: Effect | None = None
     decision: Outcome = "continue"
     reason = ""
@@ -57,7 +57,7 @@ def verify(lab: Lab, recipe: Recipe, remedy: Remedy, budget: Budget, *, seconds:
 
 
 def _look(
-    arms: tuple[Sequence[Predictions], Sequence[Predictions]],
+    arms: tuple[Sequence[Rows], Sequence[Rows]],
     recipe: Recipe,
     remedy: Remedy,
     budget: Budget,
