@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 from snellen.improve.aa import false_adoptions
-from snellen.improve.score import METRICS
 from snellen.run import Predictions, Run
+from snellen.tasks._paired import METRICS
 from snellen.values import SnellenError
 
 

@@ -17,7 +17,7 @@ FILES = sorted(HOUSE.rglob("*.py"))
 # A room is a folder, or a file that lies in no room.
 FLOORS = (
     ("values", "shelf", "store"),
-    ("recipe", "catalog", "annotations", "run", "case", "parts"),
+    ("recipe", "catalog", "annotations", "rows", "run", "case", "parts"),
     ("tasks", "data", "advise", "budget"),
     ("train", "rules", "remedies"),
     ("examine", "improve", "ship", "report"),
@@ -42,14 +42,15 @@ FLOORS = (
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # What may meet on one floor: the values below everything, the files that tell of a run, and the top.
-NOUNS = {"values", "shelf", "store", "recipe", "catalog", "annotations", "run", "case"}
-MEETINGS = {("improve", "examine"), ("advise", "budget")}
+NOUNS = {"values", "shelf", "store", "recipe", "catalog", "annotations", "rows", "run", "case"}
+MEETINGS = {("improve", "examine"), ("advise", "budget"), ("tasks", "advise"), ("tasks", "budget")}
 NO_TORCH = {
     "values",
     "shelf",
     "recipe",
     "catalog",
     "annotations",
+    "rows",
     "run",
     "case",
     "advise",
@@ -60,7 +61,7 @@ NO_TORCH = {
     "cli",
 }
 HEAVY = ("torch", "torchvision", "timm", "safetensors", "torchmetrics", "onnx", "onnxruntime")
-FOR_REPORT = {"values", "store", "run", "case", "catalog", "annotations", "recipe", "shelf", "report"}
+FOR_REPORT = {"values", "store", "rows", "run", "case", "catalog", "annotations", "recipe", "shelf", "report"}
 MOST_LINES, GUIDE_LINES, GUIDE_FUNCTION = 400, 350, 50
 VAGUE = {"utils", "util", "manager", "helper", "helpers", "handler", "base"}
 

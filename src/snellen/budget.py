@@ -36,11 +36,13 @@ Epochs = Mapping[str, int]
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Measured seconds per image of a whole training step at two sizes, [(pixels per side, seconds)], and what the last
-    two stages alone and a forward pass cost in shares of it. Between and beyond, cost is linear in the pixels."""
+    two stages alone and a forward pass cost in shares of it. Between and beyond, cost is linear in the pixels. `head_share`:
+    that of a step on the head alone, where the head reads maps and nothing of it can be kept; None where features are."""
 
     measured: tuple[tuple[int, float], tuple[int, float]]
     last_share: float
     forward_share: float
+    head_share: float | None = None
 
     def step(self, size: int) -> float:
         """Seconds per image of a step with everything unfrozen."""
@@ -81,6 +83,8 @@ def _stage_seconds(stage: Stage, recipe: Recipe, cost: Cost, n: int, looks: tupl
         recipe.train.views,
         recipe.augment.mixup or recipe.augment.cutmix,
     )
+    if stage.unfreeze == "head" and cost.head_share is not None:
+        return stage.epochs * (n * cost.step(size) * min(cost.head_share, 1.0) * WARP + once)
     if stage.unfreeze == "head":
         return views * n * cost.forward(size) + once + stage.epochs * (HEAD[0] + n * HEAD[1])
     if stage.unfreeze == "all":

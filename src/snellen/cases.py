@@ -11,7 +11,9 @@ import numpy as np
 from snellen.annotations import objects_column
 from snellen.catalog import Catalog
 from snellen.recipe import Recipe
-from snellen.run import Predictions, Run
+from snellen.rows import Predictions, Statistics
+from snellen.run import Run
+from snellen.shelf import TASKS
 
 Case = Mapping[str, Any]
 
@@ -54,13 +56,21 @@ def _implied_rows(case: Case) -> list[dict[str, Any]]:
     return rows
 
 
+def recipe_of(case: Case) -> Recipe:
+    """The recipe of a case: its changes to the default one, with the defaults of the task that they name."""
+    changes = case.get("recipe", {})
+    recipe = Recipe().change(changes)
+    defaults: Mapping[str, Any] = (TASKS.constant(recipe.task, "RECIPE") or {}) if "task" in changes else {}
+    return recipe.change({key: value for key, value in defaults.items() if key not in changes})
+
+
 def recorded(case: Case, folder: Path) -> Run:
-    """A real, finished Run folder made of a case's signals, recipe changes, predictions, catalog and cost.
+    """A real, finished Run folder made of a case's signals, recipe changes, predictions or statistics, catalog and cost.
 
     Records that name no stage, epoch or step get "all", the meter's count, and ten steps an epoch.
     """
     catalog = catalog_of(case)
-    recipe = Recipe().change(case.get("recipe", {}))
+    recipe = recipe_of(case)
     run = Run.create(folder, recipe, catalog, {"python": "case", **case.get("environment", {})})
     seen: dict[str, int] = {}
     for record in case.get("signals", ()):
@@ -70,6 +80,8 @@ def recorded(case: Case, folder: Path) -> Run:
         run.record(meter, {key: value for key, value in filled.items() if key != "meter"})
     for split, given in case.get("predictions", {}).items():
         run.write_predictions(split, _rows(catalog, split, given))
+    for split, given in case.get("statistics", {}).items():
+        run.write_predictions(split, _statistics(recipe.task, given))
     run.finish({"seconds": 1.0, "epochs": max(seen.values(), default=0), **case.get("cost", {})})
     return run
 
@@ -83,3 +95,10 @@ def _rows(catalog: Catalog, split: str, given: Mapping[str, Any]) -> Predictions
         probabilities=np.asarray(given["probabilities"], dtype=np.float32),
         classes=tuple(given["classes"]),
     )
+
+
+def _statistics(task: str, given: Mapping[str, Any]) -> Statistics:
+    """ "columns" holds lists by name, "classes" and "fixed" names; ids are s0, s1, …"""
+    columns = {name: np.asarray(values, dtype=np.float64) for name, values in given["columns"].items()}
+    ids = tuple(f"s{place}" for place in range(len(next(iter(columns.values())))))
+    return Statistics(task, ids, columns, tuple(given.get("classes", ())), tuple(given.get("fixed", ())))

@@ -1,38 +1,35 @@
-"""The ending: the test split opened once, Grad-CAM, export with its parity check, latency, gates."""
+"""The ending: the test split opened once, pictures, export with its parity check, latency, gates."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from snellen import store
 from snellen.case import Case
 from snellen.catalog import Catalog
 from snellen.data.pixels import Pixels, open_pixels
 from snellen.improve.heal import Healed
 from snellen.improve.lab import Lab
 from snellen.opening import cache_folder
-from snellen.run import Predictions, Run
+from snellen.rows import Rows
+from snellen.run import Run
+from snellen.shelf import PICTURES, TASKS
+from snellen.ship.answer import Answer
 from snellen.ship.bundle import ship
 from snellen.ship.gates import gates
-from snellen.ship.gradcam import overlays
 from snellen.ship.loaded import Loaded, load
-from snellen.train.augment import normalise
 from snellen.train.job import normal_of, usable_for
 from snellen.values import Finding, SnellenError
 
-SHOWN = 12
 PARITY_ROWS = 64
 
 
 def end(lab: Lab, healed: Healed, audit: Sequence[Finding], *, began: float) -> Healed:
-    """Measure the final run on the test split, draw where it looked, export it and judge the gates; writes final.json."""
+    """Measure the final run on the test split, draw its pictures, export it and judge the gates; writes final.json."""
     lab.watch({"title": "test, export, report"})
     case, run = lab.case, healed.run
     loaded = load(run)
@@ -41,11 +38,9 @@ def end(lab: Lab, healed: Healed, audit: Sequence[Finding], *, began: float) -> 
     val = run.predictions("val")
     measured = {"val": loaded.task.measure(val)}
     if rows is not None:
-        measured |= {"test": loaded.task.measure(rows), "val_test": loaded.task.measure(_joined(val, rows))}
-    if find_spec("pytorch_grad_cam") is None:
-        lab.watch({"notice": "no Grad-CAM pictures: they need the extra, pip install 'snellen[explain]'"})
-    else:
-        _gradcam(case, loaded, usable, lab.pixels, rows or val)
+        measured |= {"test": loaded.task.measure(rows), "val_test": loaded.task.measure(val.joined(rows))}
+    draw = PICTURES.pick(TASKS.constant(loaded.recipe.task, "PICTURES"))
+    draw(case, loaded, usable, lab.pixels, rows or val, tell=lambda words: lab.watch({"notice": words}))
     artifacts, latency = export(case, run, lab.catalog, lab.pixels)
     standing = _standing((*audit, *run.findings), loaded.recipe.data.drop)
     metric = loaded.recipe.metric
@@ -62,7 +57,7 @@ def end(lab: Lab, healed: Healed, audit: Sequence[Finding], *, began: float) -> 
     return healed
 
 
-def _open_test(case: Case, loaded: Loaded, usable: Catalog, pixels: Pixels) -> Predictions | None:
+def _open_test(case: Case, loaded: Loaded, usable: Catalog, pixels: Pixels) -> Rows | None:
     """Predict the test split with the final run, once in the life of a case."""
     opened = case.read("test_opened")
     name = loaded.run.folder.name
@@ -81,56 +76,15 @@ def _open_test(case: Case, loaded: Loaded, usable: Catalog, pixels: Pixels) -> P
     return loaded.run.predictions("test")
 
 
-def _joined(first: Predictions, second: Predictions) -> Predictions:
-    return Predictions(
-        (*first.ids, *second.ids), np.concatenate([first.targets, second.targets]),
-        np.concatenate([first.probabilities, second.probabilities]), first.classes,
-    )  # fmt: skip
-
-
 def _standing(findings: Sequence[Finding], dropped: Sequence[str]) -> tuple[Finding, ...]:
     """Without leaks whose training side is left out."""
     gone = set(dropped)
     return tuple(f for f in findings if not (f.rule == "leakage" and f.samples and gone.issuperset(f.samples)))
 
 
-def _guess(loaded: Loaded, rows: Predictions | None) -> float:
-    """The metric's value when the largest training class is always the answer."""
-    if rows is None:
-        return 0.0
-    train = loaded.run.catalog.usable().of("train").counts()
-    largest = loaded.classes.index(next(iter(train)))
-    answer = np.full_like(rows.probabilities, 1e-6)
-    answer[:, largest] = 1.0
-    answer /= answer.sum(axis=1, keepdims=True)
-    return float(loaded.task.score(Predictions(rows.ids, rows.targets, answer, rows.classes), loaded.recipe.metric))
-
-
-def _gradcam(case: Case, loaded: Loaded, usable: Catalog, pixels: Pixels, rows: Predictions) -> None:
-    """Overlays of the most confident right and wrong predictions."""
-    confident = rows.probabilities.max(axis=1)
-    chosen = [
-        place
-        for right in (False, True)
-        for place in np.flatnonzero(rows.correct == right)[np.argsort(-confident[rows.correct == right])][:SHOWN]
-    ]
-    part = usable.take(usable.rows([rows.ids[place] for place in chosen]))
-    images = loaded.images(part, pixels)
-    predicted = rows.predicted[chosen]
-    normal = normalise(torch.from_numpy(images), *normal_of(loaded.model))
-    raw = (images.transpose(0, 2, 3, 1) * 255).round().astype(np.uint8)
-    entries = []
-    for place, picture in zip(chosen, overlays(loaded.model, normal, raw, predicted.tolist()), strict=True):
-        path = f"gradcam/{rows.ids[place].replace('~', '-')}.jpg"
-        store.write_bytes(case.folder / path, picture)
-        entries.append(
-            {
-                "id": rows.ids[place], "path": path, "target": rows.classes[rows.targets[place]],
-                "predicted": rows.classes[rows.predicted[place]], "probability": float(confident[place]),
-                "right": bool(rows.correct[place]),
-            }
-        )  # fmt: skip
-    case.write("gradcam", entries)
+def _guess(loaded: Loaded, rows: Rows | None) -> float:
+    """The metric's value of the task's trivial answer (for classes: always the largest one)."""
+    return 0.0 if rows is None else float(loaded.task.guess(rows, loaded.run.catalog, loaded.recipe.metric))
 
 
 def export(
@@ -143,9 +97,14 @@ def export(
     usable = catalog.usable().of("val")
     images = loaded.images(usable.take(np.arange(min(len(usable), PARITY_ROWS))), pixels)
     mean, std = normal_of(loaded.model)
-    about = {"recipe": loaded.recipe.id, "model": loaded.recipe.model.name, "run": run.folder.name}
+    about = {
+        "task": loaded.recipe.task,
+        "recipe": loaded.recipe.id,
+        "model": loaded.recipe.model.name,
+        "run": run.folder.name,
+    }
     artifact, eager = ship(
         loaded.model, folder=case.folder, size=loaded.size, classes=loaded.classes, mean=mean, std=std, images=images,
-        about=about, tolerance=loaded.recipe.gates.parity,
+        about=about, tolerance=loaded.recipe.gates.parity, answer=Answer.by(loaded.task),
     )  # fmt: skip
     return [{**artifact, "path": Path(artifact["path"]).name}], [eager]

@@ -7,23 +7,26 @@ from typing import Any
 
 from snellen.catalog import Catalog, MissingSignal
 from snellen.run import Run
-from snellen.shelf import CATALOG_RULES, RUN_RULES, Shelf
+from snellen.shelf import CATALOG_RULES, METERS, RUN_RULES, Shelf
 from snellen.values import SEVERITIES, Finding
 
 
 def audit(catalog: Catalog) -> tuple[Finding, ...]:
     """What the catalog rules say, worst first. A rule that names TASKS looks at catalogs of these alone."""
-    asked = [
-        name
-        for name in CATALOG_RULES.names()
-        if catalog.task in (CATALOG_RULES.constant(name, "TASKS") or [catalog.task])
-    ]
+    asked = [name for name in CATALOG_RULES.names() if CATALOG_RULES.serves(name, catalog.task)]
     return _looked(CATALOG_RULES, asked, catalog)
 
 
 def diagnose(run: Run) -> tuple[Finding, ...]:
-    """What the run rules say, worst first."""
-    return _looked(RUN_RULES, RUN_RULES.names(), run)
+    """What the run rules say, worst first. A rule that READS meters of other tasks is not asked."""
+    return _looked(RUN_RULES, [name for name in RUN_RULES.names() if _readable(name, run.recipe.task)], run)
+
+
+def _readable(name: str, task: str) -> bool:
+    """Whether the meters that the rule READS measure this task at all."""
+    return all(
+        METERS.serves(meter, task) for meter in RUN_RULES.constant(name, "READS") or () if meter in METERS.names()
+    )
 
 
 def _looked(shelf: Shelf, names: Iterable[str], subject: Catalog | Run) -> tuple[Finding, ...]:

@@ -13,9 +13,10 @@ from typing import Any
 import yaml
 
 from snellen.case import Case
-from snellen.improve.score import OWN
+from snellen.catalog import Catalog
+from snellen.improve.score import own
 from snellen.recipe import Recipe
-from snellen.shelf import MODELS, hint
+from snellen.shelf import MODELS, TASKS, hint
 from snellen.values import SnellenError
 
 
@@ -46,13 +47,51 @@ class Settings:
         """The user's recipe with the user's changes, and the dotted keys that are the user's own; raises SnellenError
         for a value or a name that there is not, before anything is read."""
         recipe = (Recipe.load(self.recipe) if self.recipe else Recipe()).change(self.changes)
-        recipe.resolve()
-        if recipe.metric not in OWN:
-            # Refused here, before anything is trained: the proof needs a score of every single sample.
-            raise SnellenError(f"metric {recipe.metric!r} has no score per sample{hint(recipe.metric, OWN)}")
         # Read a second time as it stands: a loaded recipe does not tell what was written from what was filled in.
         file = yaml.safe_load(self.recipe.read_text(encoding="utf-8")) if self.recipe else {}
-        return _of_one_size(recipe, {**_leaves(file), **self.changes})
+        given = {**_leaves(file), **self.changes}
+        recipe.resolve()
+        if "task" in given:
+            recipe = with_defaults(recipe, given)
+        # Where the data will tell the task, any task's metric may be meant.
+        known = own(recipe.task) if "task" in given else tuple(metric for task in TASKS.names() for metric in own(task))
+        _measurable(recipe, known)
+        return _of_one_size(recipe, given)
+
+
+def for_data(recipe: Recipe, given: Mapping[str, Any], catalog: Catalog, source: Path) -> Recipe:
+    """The recipe for the task that these annotations are for (the user's where it was stated), with that task's defaults.
+
+    Raises SnellenError where nothing can be trained on them, or the task has not the metric."""
+    fitting = [name for name in TASKS.names() if TASKS.constant(name, "DATA") == catalog.task]
+    if "task" not in given and len(fitting) == 1:
+        recipe = with_defaults(recipe.change({"task": fitting[0]}), given)
+    if recipe.task not in fitting:
+        form, names = catalog.about("format"), ", ".join(TASKS.names())
+        means = (
+            f"; say which with --task: {' or '.join(fitting)}"
+            if fitting and "task" not in given
+            else (f", and what can be trained is {names}; to examine the data use: snellen audit {source}")
+        )
+        raise SnellenError(f"{source} is annotated for {catalog.task}{f' ({form})' if form else ''}{means}")
+    _measurable(recipe, own(recipe.task))
+    return recipe
+
+
+def with_defaults(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
+    """The recipe with its task's own defaults where the user has set nothing."""
+    defaults: Mapping[str, Any] = TASKS.constant(recipe.task, "RECIPE") or {}
+
+    def free(key: str) -> bool:
+        return not any(f"{mine}.".startswith(f"{key}.") or f"{key}.".startswith(f"{mine}.") for mine in given)
+
+    return recipe.change({key: value for key, value in defaults.items() if free(key)})
+
+
+def _measurable(recipe: Recipe, known: tuple[str, ...]) -> None:
+    # Refused before anything is trained: the proof needs a score of every single sample.
+    if recipe.metric not in known:
+        raise SnellenError(f"metric {recipe.metric!r} has no score per sample{hint(recipe.metric, known)}")
 
 
 def _of_one_size(recipe: Recipe, given: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from snellen.advise import Choice, advise
-from snellen.budget import Cost, choose_size, seconds
+from snellen.advise import Choice
+from snellen.budget import Cost, seconds
 from snellen.case import Case
 from snellen.catalog import Catalog
 from snellen.data.peek import shorter_side
 from snellen.data.pixels import Pixels
-from snellen.opening import Settings, cache_folder
+from snellen.opening import Settings, cache_folder, for_data
 from snellen.recipe import Recipe
 from snellen.shelf import TASKS
 from snellen.survey import measured, read_catalog
 from snellen.train.machine import Setting, setting_of
 from snellen.train.probe import BUSY, Costs, largest_batch, probe
 from snellen.train.switches import switched
-from snellen.values import Finding, SnellenError
+from snellen.values import Finding
 
 Watch = Callable[[Mapping[str, Any]], None]
 
@@ -43,14 +42,16 @@ def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
     """Read, measure, audit and advise; on resume the stored recipe is taken, not advised anew."""
     wanted, given = settings.wanted()
     catalog = read_catalog(settings.sources, wanted, given, watch)
-    _trainable(catalog, settings.sources)
+    wanted = for_data(wanted, given, catalog, settings.sources[0])
+    task = TASKS.pick(wanted.task)()
     costs = _costs(wanted, given, watch)
     cost = Cost(
-        ((costs.small, costs.all_small), (costs.size, costs.all)), costs.last / costs.all, costs.forward / costs.all
-    )
+        ((costs.small, costs.all_small), (costs.size, costs.all)), costs.last / costs.all, costs.forward / costs.all,
+        None if costs.head is None else costs.head / costs.all,
+    )  # fmt: skip
     stored = case.read("plan")
     if stored is None:
-        size, eval_size = choose_size(catalog, shorter_side(catalog), cost, settings.budget, base=wanted, given=given)
+        size, eval_size = task.sizes(catalog, shorter_side(catalog), cost, settings.budget, base=wanted, given=given)
     else:
         size, eval_size = stored["recipe"]["data"]["size"], stored["recipe"]["data"]["eval_size"]
     case.write("settings", settings.plain())
@@ -63,28 +64,24 @@ def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
     return Plan(catalog, pixels, setting_of(recipe.train, costs.setting), recipe, findings)
 
 
-def _trainable(catalog: Catalog, sources: tuple[Path, ...]) -> None:
-    """Raises SnellenError where the annotations are for a task that can be examined, but not trained yet."""
-    if catalog.task not in TASKS.names():
-        form, names = catalog.about("format"), ", ".join(TASKS.names())
-        raise SnellenError(
-            f"{sources[0]} is annotated for {catalog.task}{f' ({form})' if form else ''}, and what can be trained is {names}; "
-            f"to examine the data use: snellen audit {sources[0]}"
-        )
-
-
 def _costs(wanted: Recipe, given: Mapping[str, Any], watch: Watch) -> Costs:
     watch({"title": "probe this machine"})
     shape = shape_of(wanted, given)
     if wanted.train.compile:
         watch({"notice": "torch.compile is measured too: on a CPU that takes about a minute, once"})
     costs = probe(
-        lambda: _noise(wanted), name=f"{wanted.model.name}:{wanted.model.weights == 'none'}", cache=cache_folder(),
+        lambda: _noise(wanted), name=_probed(wanted), cache=cache_folder(),
         compile=wanted.train.compile, **shape,
     )  # fmt: skip
     if costs.busy >= BUSY:
         watch({"notice": f"other programs use {costs.busy:.0%} of the processor: estimates of time are too high"})
     return costs
+
+
+def _probed(wanted: Recipe) -> str:
+    """What is remembered under one name costs the same."""
+    decoder = f":{wanted.model.decoder.model_dump_json()}" if wanted.model.decoder else ""
+    return f"{wanted.model.name}:{wanted.model.weights == 'none'}{decoder}"
 
 
 def shape_of(wanted: Recipe, given: Mapping[str, Any]) -> dict[str, int]:
@@ -94,7 +91,7 @@ def shape_of(wanted: Recipe, given: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _noise(wanted: Recipe) -> Any:
-    """The model without its pretrained weights: they cost the same."""
+    """The model without its pretrained weights: noise costs the same."""
     return TASKS.pick(wanted.task)().model(wanted.change({"model.weights": "none"}), ("a", "b"))
 
 
@@ -113,7 +110,8 @@ def _advised(
     given: Mapping[str, Any], sizes: tuple[int, int], costs: Costs, watch: Watch,
 ) -> Recipe:  # fmt: skip
     leaked = tuple(dict.fromkeys(i for finding in findings if finding.rule == "leakage" for i in finding.samples))
-    advice = advise(catalog, cost, settings.budget, base=wanted, given=given, sizes=sizes, leaked=leaked)
+    task = TASKS.pick(wanted.task)()
+    advice = task.advise(catalog, cost, settings.budget, base=wanted, given=given, sizes=sizes, leaked=leaked)
     recipe = advice.recipe
     chosen = list(advice.choices)
     if settings.epochs is not None:

@@ -13,7 +13,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
 from snellen import store
-from snellen.shelf import AUGMENTS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Shelf, hint
+from snellen.shelf import AUGMENTS, DECODERS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Shelf, hint
 from snellen.values import SnellenError, freeze, thaw
 
 
@@ -58,12 +58,15 @@ class Data(_Frozen):
 
 
 class Model(_Frozen):
-    """`weights`: auto (hub or installed package), none, or a file. `name`: any timm name, or a part of the models shelf."""
+    """`weights`: auto (hub or installed package), none, or a file. `name`: any timm name, or a part of the models shelf, whose
+    own settings are `settings`. `decoder`: what makes a picture of the named network's maps, for tasks that ask for one."""
 
     name: str = "tf_efficientnet_lite0"
     weights: str = "auto"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    settings: Settings = Field(default_factory=dict, validate_default=True)
+    decoder: Part | None = None
 
 
 class Optim(_Frozen):
@@ -222,6 +225,7 @@ class Recipe(_Frozen):
         return self.change(
             {
                 "loss": _full(LOSSES, self.loss),
+                "model.decoder": _full(DECODERS, self.model.decoder) if self.model.decoder else None,
                 "optim.settings": OPTIMIZERS.resolve(self.optim.name, self.optim.settings),
                 "augment.parts": augment["parts"],
                 "augment.aimed": augment["aimed"],

@@ -7,33 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from snellen import store
 from snellen.catalog import Catalog, MissingSignal
 from snellen.recipe import Recipe
+from snellen.rows import Predictions as Predictions
+from snellen.rows import Rows as Rows
+from snellen.rows import read as read_rows
 from snellen.values import Finding, SnellenError, freeze, to_json
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """Stored rows of one split: `ids` [n], `targets` [n] class index, `probabilities` [n, k], `classes` [k]."""
-
-    ids: tuple[str, ...]
-    targets: np.ndarray
-    probabilities: np.ndarray
-    classes: tuple[str, ...]
-
-    @property
-    def predicted(self) -> np.ndarray:
-        """Index of the most probable class, [n]."""
-        return np.asarray(self.probabilities.argmax(axis=1))
-
-    @property
-    def correct(self) -> np.ndarray:
-        """Whether the most probable class is the target, [n] bool."""
-        return np.asarray(self.predicted == self.targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,31 +91,16 @@ class Run:
             raise MissingSignal(meter)
         return found
 
-    def write_predictions(self, split: str, rows: Predictions) -> None:
-        """Store a split's rows: id, target, predicted, probabilities; class names in the file's metadata."""
-        names = np.asarray(rows.classes, dtype=object)
-        table = pa.table(
-            {
-                "id": pa.array(rows.ids),
-                "target": pa.array(names[rows.targets]),
-                "predicted": pa.array(names[rows.predicted]),
-                "probabilities": pa.array(list(rows.probabilities.astype(np.float32)), type=pa.list_(pa.float32())),
-            }
-        )
-        table = table.replace_schema_metadata({"classes": "\n".join(map(_escape, rows.classes))})
-        store.write_table(self.folder / "predictions" / f"{split}.parquet", table)
+    def write_predictions(self, split: str, rows: Rows) -> None:
+        """Store a split's rows."""
+        store.write_table(self.folder / "predictions" / f"{split}.parquet", rows.table())
 
-    def predictions(self, split: str) -> Predictions:
-        """A split's stored rows; raises MissingSignal where they were not made."""
+    def predictions(self, split: str) -> Any:
+        """A split's stored rows (`Predictions` or `Statistics`, see snellen/rows); raises MissingSignal where they were not made."""
         path = self.folder / "predictions" / f"{split}.parquet"
         if not path.is_file():
             raise MissingSignal(f"predictions of {split}")
-        table = store.read_table(path)
-        classes = tuple(_unescape(name) for name in table.schema.metadata[b"classes"].decode().split("\n"))
-        index = {name: i for i, name in enumerate(classes)}
-        targets = np.asarray([index[name] for name in table.column("target").to_pylist()], dtype=np.int64)
-        flat = table.column("probabilities").combine_chunks().flatten().to_numpy()
-        return Predictions(tuple(table.column("id").to_pylist()), targets, flat.reshape(len(targets), -1), classes)
+        return read_rows(store.read_table(path))
 
     def write_findings(self, findings: Iterable[Finding]) -> None:
         """Store what the rules said."""
@@ -160,14 +125,6 @@ def write_findings(path: Path, findings: Iterable[Finding]) -> None:
 def read_findings(path: Path) -> tuple[Finding, ...]:
     """Read a list that `write_findings` wrote."""
     return tuple(Finding(**item) for item in store.read_json(path))
-
-
-def _escape(name: str) -> str:
-    return name.replace("\\", "\\\\").replace("\n", "\\n")
-
-
-def _unescape(name: str) -> str:
-    return name.replace("\\\\", "\0").replace("\\n", "\n").replace("\0", "\\")
 
 
 def _numbers(value: Any) -> Any:

@@ -26,6 +26,8 @@ from snellen.values import SnellenError
 
 HOUSE = Path(__file__).parent
 ENTRY_POINTS = "snellen.parts"
+# Shelves of these rooms lie in the room itself, the others in parts/.
+ROOMS = ("rules", "remedies", "tasks", "train", "ship", "report")
 
 _folders: ContextVar[tuple[Path, ...]] = ContextVar("snellen_part_folders", default=())
 
@@ -58,11 +60,7 @@ class Shelf:
     name: str
 
     def _home(self) -> Path:
-        return (
-            HOUSE / self.name
-            if self.name.split("/")[0] in ("rules", "remedies", "tasks")
-            else HOUSE / "parts" / self.name
-        )
+        return HOUSE / self.name if self.name.split("/")[0] in ROOMS else HOUSE / "parts" / self.name
 
     def files(self) -> dict[str, Path]:
         """Every part's file by name. A user's part may not hide one of the house."""
@@ -130,6 +128,11 @@ class Shelf:
                 return ast.literal_eval(node.value)
         return None
 
+    def serves(self, name: str, task: str) -> bool:
+        """Whether the part is for this task: its constant TASKS names those that it is for; without one it is for all."""
+        named = self.constant(name, "TASKS")
+        return named is None or task in named
+
     def doc(self, name: str) -> str:
         """The part's docstring (or its module's), read without importing."""
         tree = ast.parse(self.file(name).read_text(encoding="utf-8"))
@@ -188,9 +191,28 @@ SCHEDULES = Shelf("schedules")
 AUGMENTS = Shelf("augments")
 MODELS = Shelf("models")
 METERS = Shelf("meters")
+DECODERS = Shelf("decoders")
 TASKS = Shelf("tasks")
+READERS = Shelf("train/readers")
+PICTURES = Shelf("ship/pictures")
+SECTIONS = Shelf("report/sections")
 CATALOG_RULES = Shelf("rules/catalog")
 RUN_RULES = Shelf("rules/run")
 REMEDIES = Shelf("remedies")
 
-SHELVES = (LOSSES, OPTIMIZERS, SCHEDULES, AUGMENTS, MODELS, METERS, TASKS, CATALOG_RULES, RUN_RULES, REMEDIES)
+SHELVES = (
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
+    AUGMENTS,
+    MODELS,
+    DECODERS,
+    METERS,
+    TASKS,
+    READERS,
+    PICTURES,
+    SECTIONS,
+    CATALOG_RULES,
+    RUN_RULES,
+    REMEDIES,
+)

@@ -22,10 +22,11 @@ from snellen.improve.heal import SAFETY, Healed
 from snellen.improve.lab import Lab
 from snellen.improve.pair import Effect, pair
 from snellen.run import Run
+from snellen.shelf import TASKS
 from snellen.ship.loaded import load
 from snellen.train.job import usable_for
 
-LEVEL, MEASURE = 0.95, "calibrated_log_loss"
+LEVEL = 0.95
 # Runs of one recipe that are averaged at most: each further one brings less.
 MOST = 5
 # In the name of a soup's folder, where a training has its seed.
@@ -37,20 +38,21 @@ def soup(lab: Lab, healed: Healed) -> Healed:
     validation than the one run. Else of this recipe's runs alone; else the run as it is. Time that the budget has left is
     spent on further seeds.
 
-    Not worse: the calibrated log loss has not risen, and the recipe's metric has no interval below 0. (The one run's epoch was chosen
+    Not worse: the smooth metric of the task (for classes: the calibrated log loss) has not fallen, and the recipe's metric has no interval below 0. (The one run's epoch was chosen
     by that metric on these samples, so that its own value flatters it.) No proof is claimed and no error budget spent:
     soup.json holds what went in, and the effects with their intervals.
     """
     if not healed.recipe.improve.soup:
         return healed
     _more_seeds(lab, healed)
+    smooth = str(TASKS.constant(healed.recipe.task, "SMOOTH"))
     for runs in ingredients(lab.case, healed):
         made = _made(lab, healed.run, runs)
         arms = [healed.run.predictions("val")], [made.predictions("val")]
-        effects = {metric: pair(*arms, metric=metric, level=LEVEL) for metric in (MEASURE, healed.recipe.metric)}
-        kept = effects[MEASURE].effect >= 0 and effects[healed.recipe.metric].high >= 0
+        effects = {metric: pair(*arms, metric=metric, level=LEVEL) for metric in (smooth, healed.recipe.metric)}
+        kept = effects[smooth].effect >= 0 and effects[healed.recipe.metric].high >= 0
         lab.case.write("soup", _about(runs, effects, kept=kept))
-        gain = effects[MEASURE]
+        gain = effects[smooth]
         lab.watch(
             {"notice": f"average of {len(runs)} runs{'' if kept else ' (not taken)'}: validation log loss (calibrated) {-gain.effect:+.3f} "
              f"[{-gain.high:+.3f}, {-gain.low:+.3f}]"}

@@ -45,7 +45,8 @@ def look(case: Case, settings: Settings, *, watch: Watch) -> tuple[Finding, ...]
 def read_catalog(sources: Sequence[Path], wanted: Recipe, given: Mapping[str, Any], watch: Watch) -> Catalog:
     """What the folders and files hold; the task is the user's where it was stated."""
     watch({"title": "read"})
-    return read(sources, group=wanted.data.group, task=wanted.task if "task" in given else None)
+    asked = str(TASKS.constant(wanted.task, "DATA") or wanted.task) if "task" in given else None
+    return read(sources, group=wanted.data.group, task=asked)
 
 
 def measured(
@@ -74,8 +75,10 @@ def measured(
 
 
 def _backbone(wanted: Recipe, catalog: Catalog) -> nn.Module:
-    """The wanted model; whatever is drawn on the images, it is a classifier's trunk that looks at them."""
-    made: nn.Module = TASKS.pick("classification")().model(wanted, catalog.classes or ("a", "b"))
+    """The wanted model where it is a classifier's trunk, else the default one: whatever is drawn on the images, a classifier
+    looks at them."""
+    looks = wanted if TASKS.constant(wanted.task, "TRUNK") else Recipe()
+    made: nn.Module = TASKS.pick("classification")().model(looks, catalog.classes or ("a", "b"))
     return made
 
 

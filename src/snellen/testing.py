@@ -15,14 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from snellen.cases import Case, catalog_of, recorded
+from snellen.cases import Case, catalog_of, recipe_of, recorded
 from snellen.catalog import MissingSignal
 from snellen.recipe import Recipe
-from snellen.run import Predictions
+from snellen.rows import Rows
+from snellen.rows import read as read_rows
 from snellen.shelf import AUGMENTS, CATALOG_RULES, LOSSES, OPTIMIZERS, REMEDIES, RUN_RULES, SCHEDULES, TASKS, Shelf
 from snellen.values import QUESTION, Finding, Remedy
 
 SECTIONS = ("What it does", "Why it matters", "Known problems", "Source")
+# What a task's class holds, beside `metrics` and `output`; docs/architecture.md, section 3, says what each does.
+CONTRACT = (
+    "classes", "fit", "known", "target", "model", "loss", "predict", "rows", "paired", "score", "measure", "guess", "sizes",
+    "advise", "answer", "same", "preparation", "example",
+)  # fmt: skip
 # Rules that remedies may answer before they are on a shelf.
 ANNOUNCED = ("label_noise",)
 
@@ -117,7 +123,7 @@ def _occasions(module: Any) -> Iterator[tuple[Finding, Recipe]]:
         if rule in (*RUN_RULES.names(), *CATALOG_RULES.names()):
             shelf = RUN_RULES if rule in RUN_RULES.names() else CATALOG_RULES
             for case in shelf.module(rule).FIRES:
-                recipe = Recipe().change(case.get("recipe", {}))
+                recipe = recipe_of(case)
                 for finding in findings_of(shelf, rule, case):
                     yield finding, recipe
                     yield finding, recipe.change(getattr(module, "APPLIES", {}))
@@ -230,24 +236,51 @@ def check_optimizer(name: str) -> None:
 
 
 def check_task(name: str) -> None:
-    """It has the contract's methods; targets index classes; its loss is one value per sample; its scores are pure."""
+    """It has the contract's constants and methods; its loss is one value per sample; its rows come back from disk; its
+    scores are pure, and those per sample average to the metric."""
     import torch
 
     task = TASKS.pick(name)()
-    for method in ("target", "model", "loss", "predict", "score", "measure"):
+    for constant in ("DATA", "OWN", "PAIRED", "SMOOTH", "READER", "PICTURES", "SECTION"):
+        assert TASKS.constant(name, constant), f"task {name} has no constant {constant}"
+    for method in CONTRACT:
         assert callable(getattr(task, method, None)), f"task {name} has no {method}()"
-    catalog = catalog_of({"catalog": {"target": [*"abcdef", *"abcdef"]}})
-    targets = task.target(catalog, catalog.classes)
-    output = torch.eye(6).repeat(2, 1) * 4
-    losses = task.loss(Recipe())(output, torch.as_tensor(targets))
-    assert losses.shape == (12,), (
+    own, paired = (TASKS.constant(name, constant) for constant in ("OWN", "PAIRED"))
+    assert set(own) <= set(paired), f"task {name}: {set(own) - set(paired)} can be judged by, but not paired"
+    assert TASKS.constant(name, "SMOOTH") in paired, f"task {name}: SMOOTH is none of PAIRED"
+    example = task.example()
+    n = len(example.labels)
+    losses = task.loss(example.recipe)(example.output, example.target)
+    assert losses.shape == (n,), (
         f"task {name}: its loss has the shape {tuple(losses.shape)}, expected one value per sample"
     )
-    rows = Predictions(catalog.ids, np.asarray(targets), task.predict(output).numpy(), catalog.classes)
-    for metric in task.metrics:
+    with torch.no_grad():
+        numbers = task.predict(example.output, example.target)
+        halves = [task.predict(example.output[part], example.target[part]) for part in (slice(0, 5), slice(5, n))]
+    for key, values in numbers.items():
+        assert len(values) == n, f"task {name}: {key} has {len(values)} numbers for {n} samples"
+        joined = np.concatenate([half[key] for half in halves])
+        assert np.allclose(joined, values, atol=1e-5, equal_nan=True), f"task {name}: {key} depends on the batch"
+    _check_rows(name, task, task.rows([f"s{i}" for i in range(n)], example.labels, numbers, example.classes), own)
+
+
+def _check_rows(name: str, task: Any, rows: Rows, own: tuple[str, ...]) -> None:
+    assert rows.task == name, f"task {name}: its rows say that they are of {rows.task!r}"
+    back = read_rows(rows.table())
+    assert back.ids == rows.ids, f"task {name}: its rows do not come back from a table"
+    assert np.allclose(back.losses(), rows.losses()), f"task {name}: its rows do not come back from a table"
+    measured = task.measure(rows, seed=0)
+    assert set(measured) >= set(own) - {"log_loss"}, f"task {name}: {set(own) - set(measured)} are not measured"
+    for metric in own:
         value = task.score(rows, metric)
         assert np.isfinite(value), f"task {name}: {metric} of perfect rows is {value}"
         assert value == task.score(rows, metric), f"task {name}: {metric} gives two answers to one question"
+        values, weights = task.paired(rows, metric)
+        mean = float((values * weights).mean())
+        assert abs(mean - value) < 1e-6, f"task {name}: {metric} is {value}, its mean over samples {mean}"
+    whole = rows.take(np.arange(len(rows.ids)))
+    assert rows.agrees(whole, np.arange(len(rows.ids))), f"task {name}: its rows do not agree with themselves"
+    assert len(rows.joined(whole).ids) == 2 * len(rows.ids), f"task {name}: its rows cannot be joined"
 
 
 def _healthy(*stages: tuple[str, tuple[float, ...]], smoothing: float = 0.1, mixup: float = 0.0) -> Case:

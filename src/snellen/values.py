@@ -66,6 +66,13 @@ def thaw(value: Any) -> Any:
     return value
 
 
+def unit(metric: str) -> str:
+    """What differences of a metric are told in: nats of a log loss, dB of a signal-to-noise ratio, else points of a share."""
+    if metric.endswith("log_loss"):
+        return "nats"
+    return "dB" if metric.startswith("psnr") else "points"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing a rule saw in stored files.

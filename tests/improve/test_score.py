@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, recall_score
 
-from snellen.improve.score import METRICS, OWN, scores
+from snellen.improve.score import own, paired, scores
 from snellen.run import Predictions
 from snellen.values import SnellenError
 
@@ -16,7 +16,8 @@ def test_weighted_means_are_the_metrics(recorded) -> None:
         "recall_macro": recall_score(rows.targets, rows.predicted, average="macro"),
         "log_loss": -log_loss(rows.targets, rows.probabilities),
     }
-    assert set(expected) == set(OWN) == set(METRICS) - {"calibrated_log_loss"}
+    task = "classification"
+    assert set(expected) == set(own(task)) == set(paired(task)) - {"calibrated_log_loss"}
     for metric, value in expected.items():
         values, weights = scores(rows, metric)
         assert values.shape == weights.shape == (120,)

@@ -50,6 +50,9 @@ def text(whole: Case) -> str:
     return page.render(whole)
 
 
+SECTIONS = [*page.BEFORE, "scores", *page.BETWEEN, "gradcam", *page.AFTER]
+
+
 def _own(text: str) -> str:
     """The page without plotly's own source."""
     return text.replace(get_plotlyjs(), "")
@@ -71,8 +74,8 @@ def test_write_makes_one_file_and_returns_it(whole: Case, tmp_path: Path) -> Non
 
 def test_every_section_is_there_and_linked(text: str) -> None:
     reader = Reader(text)
-    assert [item["id"] for item in reader.all("section")] == list(page.SECTIONS)
-    assert {f"#{name}" for name in page.SECTIONS} <= {item.get("href") for item in reader.all("a")}
+    assert [item["id"] for item in reader.all("section")] == SECTIONS
+    assert {f"#{name}" for name in SECTIONS} <= {item.get("href") for item in reader.all("a")}
     assert "absent" not in {item.get("class") for item in reader.all("p")} - {None} or text.count('class="absent"') == 1
 
 
@@ -145,7 +148,7 @@ def test_visible_shows_what_would_hide() -> None:
 def test_a_case_that_was_only_audited(audited: Case) -> None:
     text = page.render(audited)
     reader = Reader(text)
-    assert [item["id"] for item in reader.all("section")] == list(page.SECTIONS)
+    assert [item["id"] for item in reader.all("section")] == SECTIONS
     assert set(_figures(text)) == {"counts"}
     assert text.count('class="absent"') == 9
     assert "snellen heal" in text

@@ -13,14 +13,14 @@ import numpy as np
 
 from snellen.improve.decide import Outcome, coverage, decide
 from snellen.improve.pair import pair
-from snellen.run import Predictions
+from snellen.rows import Rows
 from snellen.tasks._intervals import wilson
 from snellen.values import SnellenError
 
 
 def look_through(
-    baseline: Sequence[Predictions],
-    candidate: Sequence[Predictions],
+    baseline: Sequence[Rows],
+    candidate: Sequence[Rows],
     *,
     metric: str,
     alpha: float = 0.05,
@@ -49,7 +49,7 @@ def look_through(
 
 
 def false_adoptions(
-    runs: Sequence[Predictions],
+    runs: Sequence[Rows],
     *,
     repetitions: int = 200,
     seed: int = 0,
@@ -79,17 +79,13 @@ def false_adoptions(
     return adopted, repetitions, wilson(adopted, repetitions)
 
 
-def _aligned(rows: Predictions, reference: Predictions) -> Predictions:
+def _aligned(rows: Rows, reference: Rows) -> Rows:
     place = {sample: row for row, sample in enumerate(rows.ids)}
     if set(place) != set(reference.ids):
         raise SnellenError("the recorded runs were evaluated on different samples; record them on one catalog")
-    return _take(rows, np.asarray([place[sample] for sample in reference.ids]), reference.ids)
+    return rows.take(np.asarray([place[sample] for sample in reference.ids]))
 
 
-def _drawn(rows: Predictions, chosen: np.ndarray) -> Predictions:
+def _drawn(rows: Rows, chosen: np.ndarray) -> Rows:
     # A sample drawn twice is two samples of the imagined validation set: ids are new.
-    return _take(rows, chosen, tuple(f"draw{place}" for place in range(len(chosen))))
-
-
-def _take(rows: Predictions, chosen: np.ndarray, ids: tuple[str, ...]) -> Predictions:
-    return Predictions(ids, rows.targets[chosen], rows.probabilities[chosen], rows.classes)
+    return rows.take(chosen, tuple(f"draw{place}" for place in range(len(chosen))))

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import Literal
 
 from snellen.improve.pair import Effect, needed_samples
-from snellen.values import SnellenError
+from snellen.values import SnellenError, unit
 
 Outcome = Literal["adopt", "reject", "undecided", "continue"]
 
@@ -88,8 +88,9 @@ def describe(effect: Effect) -> str:
 
 
 def amount(metric: str, value: float) -> str:
-    """A signed difference: in points of a share, in nats of a log loss."""
-    return f"{value:+.4f} nats" if metric.endswith("log_loss") else f"{100 * value:+.2f} points"
+    """A signed difference in the metric's unit: points of a share, nats of a log loss."""
+    of = unit(metric)
+    return f"{100 * value:+.2f} points" if of == "points" else f"{value:+.4f} {of}"
 
 
 def _weigh(effect: Effect, primary: Effect | None, *, last: bool, margin: float) -> tuple[Outcome, str]:

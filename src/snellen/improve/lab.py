@@ -12,7 +12,8 @@ from snellen.case import Case
 from snellen.catalog import Catalog
 from snellen.data.pixels import Pixels
 from snellen.recipe import Recipe
-from snellen.run import Predictions, Run
+from snellen.rows import Rows
+from snellen.run import Run
 from snellen.train.loop import train
 from snellen.train.machine import Setting
 
@@ -46,6 +47,6 @@ class Lab:
             setting=self.setting, cache=self.cache, watch=self.watch, stop=self.stop,
         )  # fmt: skip
 
-    def validation(self, recipe: Recipe, seed: int, *, title: str = "") -> Predictions:
+    def validation(self, recipe: Recipe, seed: int, *, title: str = "") -> Rows:
         """The run's stored rows of the validation split."""
         return self.trained(recipe, seed, title=title).predictions("val")

@@ -35,7 +35,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from snellen.improve.score import scores
-from snellen.run import Predictions
+from snellen.rows import Rows
 from snellen.values import SnellenError
 
 # Past this many samples "more samples" is no advice.
@@ -89,8 +89,8 @@ class Effect:
         return dataclasses.replace(self, low=self.effect - reach, high=self.effect + reach, level=level)
 
 
-def pair(baseline: Sequence[Predictions], candidate: Sequence[Predictions], *, metric: str, level: float) -> Effect:
-    """Pair two arms: by position (one Predictions per seed, same seeds in the same order) and by sample id.
+def pair(baseline: Sequence[Rows], candidate: Sequence[Rows], *, metric: str, level: float) -> Effect:
+    """Pair two arms: by position (rows of one run per seed, same seeds in the same order) and by sample id.
 
     Raises SnellenError where the arms differ in length, samples, targets or classes, or hold fewer than 2 samples.
     """
@@ -147,18 +147,18 @@ def _reach(spread: Spread, seeds: int, samples: int, level: float) -> float:
     return float(student.ppf((1 + level) / 2, df)) * error
 
 
-def _weighted(rows: Predictions, reference: Predictions, metric: str) -> np.ndarray:
+def _weighted(rows: Rows, reference: Rows, metric: str) -> np.ndarray:
     """Value × weight [n] in the reference's order of samples."""
     values, weights = scores(rows, metric)
     order = _order(rows, reference)
-    if rows.classes != reference.classes or not np.array_equal(rows.targets[order], reference.targets):
+    if type(rows) is not type(reference) or not rows.agrees(reference, order):  # type: ignore[arg-type]
         raise SnellenError(
             "the arms answer different questions: targets or class names differ; train both on one catalog"
         )
     return (values * weights)[order]
 
 
-def _order(rows: Predictions, reference: Predictions) -> np.ndarray:
+def _order(rows: Rows, reference: Rows) -> np.ndarray:
     place = {sample: row for row, sample in enumerate(rows.ids)}
     missing = [sample for sample in reference.ids if sample not in place]
     if missing or len(place) != len(reference.ids) or len(rows.ids) != len(place):

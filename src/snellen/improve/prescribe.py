@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from snellen.improve.score import paired
 from snellen.recipe import Recipe
-from snellen.shelf import REMEDIES
+from snellen.shelf import REMEDIES, TASKS
 from snellen.values import SEVERITIES, Finding, Remedy
 
 # A training that went wrong is mended before anything is tuned: other remedies could not be judged on it. So is a recipe
@@ -27,6 +28,11 @@ class Prescription:
 FAR = 1.5
 
 
+def _claiming(remedy: Remedy, recipe: Recipe) -> Remedy:
+    """The remedy as it is; where this task has no score per sample for what it claims, it claims the recipe's own metric."""
+    return remedy if remedy.metric is None or remedy.metric in paired(recipe.task) else replace(remedy, metric=None)
+
+
 def _far(finding: Finding) -> bool:
     return float(finding.evidence.get("excess", 1.0)) >= FAR
 
@@ -37,11 +43,12 @@ def prescribe(findings: Iterable[Finding], recipe: Recipe) -> tuple[Prescription
 
     A patch that several findings ask for is listed once, for the first of them.
     """
-    found = []
+    found, screens = [], bool(TASKS.constant(recipe.task, "SCREENS"))
     for finding in findings:
         for name in REMEDIES.names():
             module = REMEDIES.module(name)
-            remedy = getattr(module, name)(finding, recipe) if finding.rule in module.CURES else None
+            meant = finding.rule in module.CURES and REMEDIES.serves(name, recipe.task)
+            remedy = getattr(module, name)(finding, recipe) if meant else None
             if remedy is not None:
                 rank = (
                     finding.rule not in BROKEN and not getattr(module, "RESTORES", False),
@@ -49,7 +56,7 @@ def prescribe(findings: Iterable[Finding], recipe: Recipe) -> tuple[Prescription
                     not _far(finding),
                     module.ORDER,
                 )
-                found.append((rank, Prescription(remedy, finding, module.SCREENS)))
+                found.append((rank, Prescription(_claiming(remedy, recipe), finding, module.SCREENS and screens)))
     kept: dict[str, Prescription] = {}
     for _, prescription in sorted(found, key=lambda item: item[0]):
         kept.setdefault(recipe.change(prescription.remedy.patch).id, prescription)

@@ -1,101 +1,35 @@
-"""Scores per sample: what a paired effect is made of. Every score is signed so that more is better."""
+"""Scores per sample, as the rows' task gives them: what a paired effect is made of. Signed so that more is better."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
-from snellen.run import Predictions
-from snellen.shelf import hint
+from snellen.rows import Rows
+from snellen.shelf import TASKS, hint
 from snellen.values import SnellenError
 
-# A probability of exactly 0 would make one sample's loss infinite and the mean with it.
-FLOOR = 1e-7
-# Logarithms of the least and the largest temperature.
-HEATS = (-2.5, 2.5)
 
-
-def accuracy(rows: Predictions) -> tuple[np.ndarray, np.ndarray]:
-    """1 where the most probable class is the target, else 0; all samples weigh 1."""
-    return rows.correct.astype(np.float64), np.ones(len(rows.ids))
-
-
-def recall_macro(rows: Predictions) -> tuple[np.ndarray, np.ndarray]:
-    """1 where correct, weighted so that the mean of value × weight is the recall averaged over the classes present.
-
-    A sample of a class with c of the n samples weighs n / (K c), K being the number of classes that have samples.
-    """
-    _, inverse, counts = np.unique(rows.targets, return_inverse=True, return_counts=True)
-    return rows.correct.astype(np.float64), len(rows.ids) / (len(counts) * counts[inverse])
-
-
-def log_loss(rows: Predictions) -> tuple[np.ndarray, np.ndarray]:
-    """Logarithm of the target's probability in nats (the *negative* log loss, so that more is better); weights 1."""
-    chosen = rows.probabilities[np.arange(len(rows.ids)), rows.targets].astype(np.float64)
-    return np.log(np.clip(chosen, FLOOR, 1.0)), np.ones(len(rows.ids))
-
-
-def calibrated_log_loss(rows: Predictions) -> tuple[np.ndarray, np.ndarray]:
-    """The negative log loss in nats at the arm's own best temperature, so that arms are compared by what they know and not
-    by how boldly they say it: label smoothing or an early epoch make a model shy, over-fitting makes it bold, and one number
-    fitted afterwards mends either. Weights 1.
-
-    Ashukha et al. 2020 (arXiv:2002.06470, section 4.2); temperature: Guo et al. 2017 (arXiv:1706.04599). Each half of the
-    samples, drawn by id, has the temperature that was fitted on the other half.
-    """
-    logits = np.log(np.clip(rows.probabilities.astype(np.float64), FLOOR, 1.0))
-    values, half = np.zeros(len(rows.ids)), np.asarray([_half(sample) for sample in rows.ids])
-    for part in (False, True):
-        own, other = half == part, half != part
-        heat = _temperature(logits[other], rows.targets[other]) if other.any() else 1.0
-        values[own] = _log_probability(logits[own], rows.targets[own], heat)
-    return values, np.ones(len(rows.ids))
-
-
-def _half(sample: str) -> bool:
-    return bool(hashlib.blake2b(sample.encode(), digest_size=1).digest()[0] & 1)
-
-
-def _temperature(logits: np.ndarray, targets: np.ndarray) -> float:
-    def loss(log_heat: float) -> float:
-        return -float(_log_probability(logits, targets, float(np.exp(log_heat))).mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=HEATS, method="bounded", options={"xatol": 1e-3}).x))
-
-
-def _log_probability(logits: np.ndarray, targets: np.ndarray, heat: float) -> np.ndarray:
-    """[n] log of the target's probability at a temperature, not below log(FLOOR)."""
-    found = log_softmax(logits / heat, axis=1)[np.arange(len(targets)), targets]
-    return np.asarray(np.maximum(found, np.log(FLOOR)))
-
-
-METRICS: dict[str, Callable[[Predictions], tuple[np.ndarray, np.ndarray]]] = {
-    "accuracy": accuracy,
-    "calibrated_log_loss": calibrated_log_loss,
-    "log_loss": log_loss,
-    "recall_macro": recall_macro,
-}
-
-
-# Those that a recipe may be judged by; the others are for remedies that claim them.
-OWN = ("accuracy", "log_loss", "recall_macro")
-
-
-def scores(rows: Predictions, metric: str) -> tuple[np.ndarray, np.ndarray]:
+def scores(rows: Rows, metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Values [n] and weights [n] of a metric, in the order of the rows; mean(values × weights) is the metric.
 
-    Raises SnellenError where the metric has no score per sample, there are no rows, or a probability is not finite.
+    Raises SnellenError where the metric has no score per sample, there are no rows, or what was predicted is not finite.
     """
-    if metric not in METRICS:
-        raise SnellenError(f"metric {metric!r} has no score per sample to pair{hint(metric, tuple(METRICS))}")
+    known = paired(rows.task)
+    if metric not in known:
+        raise SnellenError(f"metric {metric!r} has no score per sample to pair{hint(metric, known)}")
     if not len(rows.ids):
         raise SnellenError(f"there are no samples to score {metric} on; give the validation split some")
-    if not np.isfinite(rows.probabilities).all():
-        raise SnellenError(
-            "some predicted probabilities are not finite numbers: the training broke; look at its findings"
-        )
-    return METRICS[metric](rows)
+    if not rows.finite.all():
+        raise SnellenError("some predictions are not finite numbers: the training broke; look at its findings")
+    values, weights = TASKS.pick(rows.task)().paired(rows, metric)
+    return np.asarray(values), np.asarray(weights)
+
+
+def paired(task: str) -> tuple[str, ...]:
+    """Names of the metrics of a task that have a score per sample."""
+    return tuple(TASKS.constant(task, "PAIRED") or ())
+
+
+def own(task: str) -> tuple[str, ...]:
+    """Those of them that a recipe may be judged by; the others are for remedies that claim them."""
+    return tuple(TASKS.constant(task, "OWN") or ())

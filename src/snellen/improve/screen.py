@@ -7,20 +7,19 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from snellen.improve.lab import Lab
 from snellen.improve.pair import Effect, pair
 from snellen.improve.prescribe import Prescription
 from snellen.recipe import Recipe
-from snellen.run import Predictions, Run
+from snellen.rows import Rows
+from snellen.run import Run
 from snellen.train.heads import train_heads
 from snellen.values import Verdict
 
 SEEDS = 3
 LEVEL = 0.95
 
-Rows = Mapping[tuple[str, int], Predictions]
+Known = Mapping[tuple[str, int], Rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def screen(lab: Lab, recipe: Recipe, prescriptions: Sequence[Prescription], *, t
     )
 
 
-def _rows(lab: Lab, arms: Sequence[Recipe], *, train: bool) -> Rows:
+def _rows(lab: Lab, arms: Sequence[Recipe], *, train: bool) -> Known:
     """Validation rows by recipe and seed: those that are kept, and the others trained and kept."""
     places = {(arm.id, arm.seed): Run(lab.case.folder / "screen" / f"{arm.id}-s{arm.seed}") for arm in arms}
     known = {key for key, run in places.items() if (run.folder / "predictions" / "val.parquet").is_file()}
@@ -75,7 +74,7 @@ def _rows(lab: Lab, arms: Sequence[Recipe], *, train: bool) -> Rows:
 
 
 def _look(
-    rows: Rows, recipe: Recipe, prescription: Prescription, base: Recipe, candidate: Recipe, *, seconds: float
+    rows: Known, recipe: Recipe, prescription: Prescription, base: Recipe, candidate: Recipe, *, seconds: float
 ) -> Look:
     seeds = range(recipe.seed, recipe.seed + SEEDS)
     if not all((arm.id, seed) in rows for arm in (base, candidate) for seed in seeds):
@@ -106,5 +105,5 @@ def _because(broken: Sequence[int]) -> str:
     return f"{said}, so it was not tried on the whole network"
 
 
-def _broken(rows: Predictions) -> bool:
-    return not bool(np.isfinite(rows.probabilities).all())
+def _broken(rows: Rows) -> bool:
+    return not bool(rows.finite.all())

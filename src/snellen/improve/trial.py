@@ -11,7 +11,7 @@ from snellen.improve.effort import effort
 from snellen.improve.lab import Lab
 from snellen.improve.pair import Effect, pair
 from snellen.recipe import Recipe
-from snellen.run import Predictions
+from snellen.rows import Rows
 from snellen.values import Decision, Remedy, Verdict
 
 # Level of the look after the first seed, which can only reject.
@@ -34,7 +34,7 @@ def verify(lab: Lab, recipe: Recipe, remedy: Remedy, budget: Budget, *, seconds:
     """
     start = time.perf_counter()
     candidate = recipe.change(remedy.patch)
-    arms: tuple[list[Predictions], list[Predictions]] = ([], [])
+    arms: tuple[list[Rows], list[Rows]] = ([], [])
     effect: Effect | None = None
     decision: Outcome = "continue"
     reason = ""
@@ -58,7 +58,7 @@ def verify(lab: Lab, recipe: Recipe, remedy: Remedy, budget: Budget, *, seconds:
 
 
 def _look(
-    arms: tuple[Sequence[Predictions], Sequence[Predictions]],
+    arms: tuple[Sequence[Rows], Sequence[Rows]],
     recipe: Recipe,
     remedy: Remedy,
     budget: Budget,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from snellen.recipe import Recipe
 from snellen.values import Finding, Remedy, Safety
 
+TASKS = ("classification",)
 CURES = ("weak_condition",)
 SOURCE = "SPEC D9, S3; augmentation that covers the missing condition: Hendrycks & Dietterich 2019, arXiv:1903.12261."
 SAFETY: Safety = "safe"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from snellen.recipe import Recipe
 from snellen.values import Finding, Remedy, Safety
 
+TASKS = ("classification",)
 CURES = ("overfitting",)
 SOURCE = "SPEC D8 (beta 1.0); Yun et al. 2019, arXiv:1905.04899."
 SAFETY: Safety = "trade-off"

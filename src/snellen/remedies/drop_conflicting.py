@@ -6,6 +6,7 @@ from snellen.recipe import Recipe
 from snellen.remedies._dropping import dropping
 from snellen.values import Finding, Remedy, Safety
 
+TASKS = ("classification",)
 CURES = ("conflicting_labels",)
 SOURCE = "Of two labels of one image at most one is right: Northcutt et al. 2021, arXiv:2103.14749."
 SAFETY: Safety = "safe"

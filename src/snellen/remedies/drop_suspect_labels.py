@@ -6,6 +6,7 @@ from snellen.recipe import Recipe
 from snellen.remedies._dropping import dropping
 from snellen.values import Finding, Remedy, Safety
 
+TASKS = ("classification",)
 CURES = ("label_noise",)
 SOURCE = "Confident learning: Northcutt, Jiang & Chuang 2021, arXiv:1911.00068."
 SAFETY: Safety = "trade-off"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from snellen.recipe import Recipe
 from snellen.values import Finding, Remedy, Safety
 
+TASKS = ("classification",)
 CURES = ("overfitting",)
 SOURCE = "SPEC S1, D8 (alpha 0.4); Zhang et al. 2018, arXiv:1710.09412."
 SAFETY: Safety = "safe"

@@ -15,8 +15,8 @@ Records = Sequence[Mapping[str, Any]]
 GAP = 0.3
 
 
-def losses(records: Records, words: Words) -> Figure:
-    """Training and validation loss with the gap between them filled, and stage boundaries."""
+def losses(records: Records, words: Words, *, axis: str) -> Figure:
+    """Training and validation loss with the gap between them filled, and stage boundaries; `axis` names the loss."""
     data = [
         _line(records, "train", words("curve.train"), colour("soft"), words),
         {**_line(records, "val", words("curve.val"), colour("accent"), words, width=2.5), "fill": "tonexty"},
@@ -30,7 +30,7 @@ def losses(records: Records, words: Words) -> Figure:
     shape, note = _gap(records, words)
     extra["shapes"] += shape
     extra["annotations"] += note
-    y = {"rangemode": "tozero", "title": words("axis.loss")}
+    y = {"rangemode": "tozero", "title": axis}
     return figure(data, height=360, x=_epochs(records, words), y=y, extra=extra)
 
 
@@ -58,13 +58,13 @@ def _gap(records: Records, words: Words) -> tuple[list[Figure], list[Figure]]:
     return [line], [{**text, "text": words("curve.gap", {"gap": high - low}), "font": {"color": shade, "size": 13}}]
 
 
-def accuracies(records: Records, words: Words) -> Figure:
-    """Training and validation accuracy by epoch."""
+def accuracies(records: Records, words: Words, *, axis: str) -> Figure:
+    """Share that is right, in training and validation, by epoch; `axis` names it."""
     data = [
         _line(records, "train_accuracy", words("curve.train"), colour("soft"), words),
         _line(records, "val_accuracy", words("curve.val"), colour("accent"), words, width=2.5),
     ]
-    y = {"tickformat": ".0%", "title": words("axis.accuracy")}
+    y = {"tickformat": ".0%", "title": axis}
     return figure(data, height=300, x=_epochs(records, words), y=y, extra=_stages(records))
 
 

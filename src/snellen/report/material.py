@@ -9,7 +9,7 @@ from typing import Any
 from snellen.case import Case
 from snellen.catalog import Catalog, MissingSignal
 from snellen.recipe import Recipe
-from snellen.run import Predictions, Run
+from snellen.run import Run
 from snellen.values import Finding, Verdict
 
 METERS = ("loss", "recall", "gradient", "update", "rate", "speed", "memory", "nonfinite")
@@ -34,7 +34,7 @@ class Material:
     run: Run | None
     recipe: Recipe | None
     signals: Mapping[str, tuple[Mapping[str, Any], ...]]
-    predictions: Mapping[str, Predictions]
+    predictions: Mapping[str, Any]
 
     @property
     def name(self) -> str:
@@ -71,8 +71,8 @@ class Material:
         return self.run.cost if self.run is not None and self.run.done else {}
 
     @property
-    def rows(self) -> tuple[str, Predictions] | None:
-        """The split that the per-class numbers are from, with its rows: test if it was opened, else validation."""
+    def rows(self) -> tuple[str, Any] | None:
+        """The split that the numbers are from, with its stored rows: test if it was opened, else validation."""
         return next(((split, self.predictions[split]) for split in SPLITS if split in self.predictions), None)
 
     def tree_of(self, recipe_id: str) -> Mapping[str, Any]:
@@ -125,7 +125,7 @@ def _signals(run: Run | None, meter: str) -> tuple[Mapping[str, Any], ...]:
         return ()
 
 
-def _predictions(run: Run | None) -> dict[str, Predictions]:
+def _predictions(run: Run | None) -> dict[str, Any]:
     there = [s for s in SPLITS if run is not None and (run.folder / "predictions" / f"{s}.parquet").is_file()]
     found = {split: run.predictions(split) for split in there if run is not None}
     return {split: rows for split, rows in found.items() if len(rows.ids)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snellen.run import Predictions
+from snellen.rows import Predictions
 
 BINS = 15
 Z95 = 1.959963984540054

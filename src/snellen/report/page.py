@@ -17,27 +17,19 @@ from snellen.case import Case
 from snellen.report import proofs, tables
 from snellen.report.charts import Figure
 from snellen.report.figures import figures
-from snellen.report.gallery import findings_view, gradcam_view, samples_view
+from snellen.report.gallery import findings_view, samples_view
 from snellen.report.headline import headline
 from snellen.report.material import Material, gather
 from snellen.report.pipeline import tall, wide
+from snellen.report.section import section_of
 from snellen.report.thumbnails import Thumbnails
 from snellen.report.words import Words, visible
 
 TEMPLATES = Path(__file__).parent / "templates"
-SECTIONS = (
-    "verdict",
-    "pipeline",
-    "data",
-    "recipe",
-    "training",
-    "scores",
-    "findings",
-    "remedies",
-    "gradcam",
-    "export",
-    "reproduce",
-)
+# Between these come the two sections that the task's kind of rows has of its own: its scores and its pictures.
+BEFORE = ("verdict", "pipeline", "data", "recipe", "training")
+BETWEEN = ("findings", "remedies")
+AFTER = ("export", "reproduce")
 
 
 def write(case: Case, *, lang: str = "en", out: Path | None = None) -> Path:
@@ -54,7 +46,9 @@ def write(case: Case, *, lang: str = "en", out: Path | None = None) -> Path:
 def render(case: Case, *, lang: str = "en") -> str:
     """The report's HTML."""
     words, material = Words.load(lang), gather(case)
-    drawn, notes = figures(material, words)
+    section = section_of(material)
+    shown = section.show(material, words)
+    drawn, notes = figures(material, words, shown)
     own = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("map.js", "page.js"))
     scripts = {"plotly": _plotly(), "script": own}
     return str(
@@ -63,7 +57,8 @@ def render(case: Case, *, lang: str = "en") -> str:
         .render(
             t=words,
             lang=words.lang,
-            sections=SECTIONS,
+            sections=(*BEFORE, section.scores, *BETWEEN, section.pictures, *AFTER),
+            kind=section.name,
             style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
             policy=_policy(scripts.values()),
             figures=Markup(inert_json(drawn)),
@@ -71,6 +66,7 @@ def render(case: Case, *, lang: str = "en") -> str:
             notes=notes,
             **{name: Markup(text) for name, text in scripts.items()},
             **_views(material, words),
+            **shown.views,
         )
     )
 
@@ -98,7 +94,6 @@ def _views(material: Material, words: Words) -> dict[str, Any]:
         "verdicts": proofs.verdicts(material, words),
         "untried": proofs.untried(material, words),
         "soup": proofs.soup(material, words),
-        "gradcam": gradcam_view(material, words),
         "artifacts": tables.artifacts(material, words),
         "again": tables.reproduce(material, words),
     }
@@ -114,7 +109,7 @@ def _counts(material: Material) -> dict[str, Any]:
     return {
         "name": material.name,
         "samples": len(usable),
-        "classes": len(usable.classes),
+        "classes": len(usable.classes) or len(material.rows[1].classes if material.rows else ()),
         "splits": splits,
         "left": left,
     }

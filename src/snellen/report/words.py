@@ -11,7 +11,7 @@ from typing import Any
 
 from snellen import store
 from snellen.recipe import flatten
-from snellen.values import Finding, SnellenError, thaw
+from snellen.values import Finding, SnellenError, thaw, unit
 
 TEXT = Path(__file__).parent / "text"
 
@@ -81,16 +81,16 @@ class Words:
         return f"{value:.1%}" if metric in SHARES else f"{value:.3f}"
 
     def effect(self, metric: str, value: Any) -> str:
-        """A signed difference of a metric: in percentage points, of a log loss in nats; a dash for none."""
+        """A signed difference of a metric: in percentage points, of a log loss in nats, of a PSNR in dB; a dash for none."""
         value = number(value)
         if value is None:
             return "–"
-        text = f"{value:+.3f}" if metric.endswith("log_loss") else f"{value * 100:+.1f}"
+        text = f"{value * 100:+.1f}" if unit(metric) == "points" else f"{value:+.3f}"
         return text.replace("-", "−")
 
     def unit(self, metric: str) -> str:
         """The unit of `effect`."""
-        return self("unit.nats" if metric.endswith("log_loss") else "unit.points")
+        return self(f"unit.{unit(metric)}")
 
     def seconds(self, value: Any) -> str:
         """A duration: 3.2 s, 4 min 12 s, 1 h 05 min; a dash for none."""

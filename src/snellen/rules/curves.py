@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from snellen.catalog import MissingSignal
-from snellen.run import Predictions, Run
+from snellen.rows import Rows
+from snellen.run import Run
 
 Record = Mapping[str, Any]
 
@@ -33,7 +34,7 @@ def optional(run: Run, meter: str) -> tuple[Record, ...]:
         return ()
 
 
-def stored(run: Run, split: str) -> Predictions | None:
+def stored(run: Run, split: str) -> Rows | None:
     """A split's stored rows; None where they were not made. For evidence that a rule can do without."""
     try:
         return run.predictions(split)
@@ -54,8 +55,9 @@ def numbers(records: Iterable[Record], key: str) -> list[float]:
 
 def classes(run: Run) -> int:
     """Number of classes of the run; at least 2."""
-    recall = optional(run, "recall")
-    return max(2, len(recall[-1]["values"]) if recall else 0, len(run.catalog.classes))
+    recall, named = optional(run, "recall"), run.catalog.classes
+    rows = None if named else stored(run, "val")
+    return max(2, len(recall[-1]["values"]) if recall else 0, len(named), len(rows.classes) if rows else 0)
 
 
 def guessing(run: Run) -> float:
@@ -63,10 +65,9 @@ def guessing(run: Run) -> float:
     return math.log(classes(run))
 
 
-def sample_losses(rows: Predictions) -> np.ndarray:
-    """Cross-entropy of each stored row, [n], in nats."""
-    chosen = rows.probabilities[np.arange(len(rows.targets)), rows.targets]
-    return np.asarray(-np.log(np.clip(chosen, 1e-7, 1.0)))
+def sample_losses(rows: Rows) -> np.ndarray:
+    """Loss of each stored row, [n]; of class predictions the cross-entropy in nats."""
+    return np.maximum(rows.losses(1e-7), 0.0)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

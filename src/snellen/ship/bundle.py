@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from snellen.ship.answer import CLASSES, Answer
 from snellen.ship.export import Deployed, to_onnx
 from snellen.ship.latency import latency
 from snellen.ship.parity import parity
@@ -26,16 +27,26 @@ def ship(
     about: Mapping[str, Any],
     tolerance: float = 1e-3,
     seconds: float = 4.0,
+    answer: Answer = CLASSES,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write `folder/model.onnx` and return (the artifact, torch's latency).
 
-    The artifact is {"format", "path", "bytes", "latency_ms", "parity", "ok"}; `ok` where no probability of the `images`
-    (float32 [n, 3, size, size] in 0..1, rows of the catalog) differs by more than `tolerance`. `seconds` bounds the
+    The artifact is {"format", "path", "bytes", "latency_ms", "parity", "ok"}; `ok` where no number of the answer to the
+    `images` (float32 [n, 3, size, size] in 0..1, rows of the catalog) differs by more than `tolerance`. `seconds` bounds the
     timing. Raises SnellenError where the export fails.
     """
-    path = to_onnx(model, size=size, classes=classes, mean=mean, std=std, path=Path(folder) / "model.onnx", about=about)
-    deployed = Deployed(model, mean=mean, std=std)
-    same = parity(deployed, path, images)
+    path = to_onnx(
+        model,
+        size=size,
+        classes=classes,
+        mean=mean,
+        std=std,
+        path=Path(folder) / "model.onnx",
+        about=about,
+        answer=answer,
+    )
+    deployed = Deployed(model, mean=mean, std=std, answer=answer)
+    same = parity(deployed, path, images, same=answer.same)
     eager, exported = latency(deployed, path, size=size, seconds=seconds)
     artifact = {
         "format": "onnx",

@@ -1,4 +1,4 @@
-"""Export a classifier to ONNX with its normalisation and its softmax inside, so that neither can be got wrong."""
+"""Export a model to ONNX with its normalisation and what makes an answer of its output inside: neither can be got wrong."""
 
 from __future__ import annotations
 
@@ -13,22 +13,27 @@ import onnx
 import torch
 
 from snellen import store
+from snellen.ship.answer import CLASSES, Answer
 from snellen.values import SnellenError, thaw
 
-INPUT, OUTPUT = "image", "probabilities"
+INPUT = "image"
 
 # One file of protocol buffers can hold no more.
 LARGEST = 2**31 - 1
 
 
 class Deployed(torch.nn.Module):
-    """What is shipped: float32 RGB in 0..1, [n, 3, size, size] → probabilities [n, k]. It holds a copy of the model."""
+    """What is shipped: float32 RGB in 0..1, [n, 3, size, size] → the answer: for classes, probabilities [n, k]. It holds a
+    copy of the model."""
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, model: torch.nn.Module, *, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self, model: torch.nn.Module, *, mean: Sequence[float], std: Sequence[float], answer: Answer = CLASSES
+    ) -> None:
         super().__init__()
+        self.answer = answer
         self.model = copy.deepcopy(model).cpu().float().eval()
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(1, -1, 1, 1))
@@ -36,17 +41,8 @@ class Deployed(torch.nn.Module):
         self.eval()
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Probabilities [n, k] of images [n, 3, size, size] in 0..1."""
-        return torch.softmax(self.model((image - self.mean) / self.std), dim=1)
-
-
-def preprocessing(size: int) -> str:
-    """What must happen to a photo before it enters the exported model, in words."""
-    return (
-        f"Apply the EXIF orientation, put transparency on white, convert to RGB. Resize to exactly {size}x{size} (antialiased "
-        f"bilinear; the aspect ratio is not kept, nothing is cropped). Divide by 255: float32 in 0..1, channels first "
-        f"[n,3,{size},{size}]. Mean and standard deviation are applied inside the model; so is softmax."
-    )
+        """The answer [n, …] to images [n, 3, size, size] in 0..1."""
+        return self.answer.of(self.model((image - self.mean) / self.std))
 
 
 def to_onnx(
@@ -58,24 +54,27 @@ def to_onnx(
     std: Sequence[float],
     path: Path,
     about: Mapping[str, Any],
+    answer: Answer = CLASSES,
 ) -> Path:
-    """Write the model as one ONNX file with a free batch dimension; input `image`, output `probabilities`.
+    """Write the model as one ONNX file with a free batch dimension; input `image`, output as `answer` names it.
 
-    `model` takes normalised images and gives logits [n, k]. `about` goes into the file's metadata beside task, classes,
+    `model` takes normalised images and gives what `answer` makes an answer of: for classes, logits [n, k]. `about` goes into the file's metadata beside task, classes,
     preprocessing and version (keys such as recipe, license; whatever is not text is written as JSON). Raises
-    SnellenError where the numbers of outputs and classes differ, the exporter cannot trace the model, or it exceeds
+    SnellenError where the numbers of outputs and classes (where there are any) differ, the exporter cannot trace the model, or it exceeds
     2 GB.
     """
-    deployed = Deployed(model, mean=mean, std=std)
+    deployed = Deployed(model, mean=mean, std=std, answer=answer)
     # Two images, since tracing with one would fix the batch at one.
     example = torch.zeros(2, 3, size, size)
     with torch.inference_mode():
         outputs = deployed(example).shape[1]
-    if outputs != len(classes):
+    if classes and outputs != len(classes):
         raise SnellenError(f"the model has {outputs} outputs, but {len(classes)} class names were given")
     proto = _trace(deployed, example)
     _strip(proto)
-    onnx.helper.set_model_props(proto, metadata(size=size, classes=classes, mean=mean, std=std, about=about))
+    onnx.helper.set_model_props(
+        proto, metadata(size=size, classes=classes, mean=mean, std=std, about=about, answer=answer)
+    )
     if proto.ByteSize() > LARGEST:
         raise SnellenError(
             f"the model takes {proto.ByteSize():,} bytes, more than the 2 GB of one ONNX file; ship a smaller model"
@@ -86,12 +85,18 @@ def to_onnx(
 
 
 def metadata(
-    *, size: int, classes: Sequence[str], mean: Sequence[float], std: Sequence[float], about: Mapping[str, Any]
+    *,
+    size: int,
+    classes: Sequence[str],
+    mean: Sequence[float],
+    std: Sequence[float],
+    about: Mapping[str, Any],
+    answer: Answer = CLASSES,
 ) -> dict[str, str]:
     """The file's metadata, all of it text, lists as JSON. Of these keys `about` may set only `task`."""
     own = {
         "classes": list(classes),
-        "preprocessing": preprocessing(size),
+        "preprocessing": answer.preparation(size),
         "size": size,
         "normalisation": {"inside": True, "mean": list(mean), "std": list(std)},
         "snellen_version": _version(),
@@ -106,7 +111,7 @@ def _trace(deployed: Deployed, example: torch.Tensor) -> onnx.ModelProto:
             (example,),
             dynamo=True,
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=[deployed.answer.output],
             dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
             verbose=False,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,13 @@ from snellen import store
 from snellen.catalog import Catalog
 from snellen.data.pixels import Pixels
 from snellen.recipe import Recipe
-from snellen.run import Predictions, Run
+from snellen.rows import Rows
+from snellen.run import Run
 from snellen.shelf import TASKS
 from snellen.train.augment import resize
-from snellen.train.job import normal_of, usable_for
+from snellen.train.job import normal_of, samples_of, usable_for
 from snellen.train.machine import Setting
+from snellen.train.observe import outputs, stored
 from snellen.train.source import Samples
 
 
@@ -36,17 +39,19 @@ class Loaded:
         """Side of the images at evaluation, in pixels."""
         return self.recipe.data.eval_size or self.recipe.data.size
 
-    def predict(self, catalog: Catalog, pixels: Pixels) -> Predictions:
+    def samples(self, catalog: Catalog, pixels: Pixels) -> Samples:
+        """Some samples ready to be read, with what is wanted of them."""
+        return samples_of(self.task, self.recipe, [catalog], self.classes, pixels)[0]
+
+    def predict(self, catalog: Catalog, pixels: Pixels) -> Rows:
         """Stored-row form of the predictions on some samples."""
-        samples = Samples.of(catalog, self.task.target(catalog, self.classes), pixels)
-        mean, std = normal_of(self.model)
-        found = []
+        samples = self.samples(catalog, pixels)
         with torch.inference_mode():
-            for images in samples.plain(self.size, mean, std):
-                with self.setting.autocast():
-                    output = self.model(self.setting.place(images))
-                found.append(self.task.predict(output).cpu().numpy())
-        return Predictions(samples.ids, samples.targets, np.concatenate(found), self.classes)
+            return stored(self.task, samples, self.outputs(samples), self.size, self.classes)
+
+    def outputs(self, samples: Samples) -> Iterator[torch.Tensor]:
+        """What the model gives for the samples, batch by batch; without gradients is the caller's business."""
+        return outputs(self.model, self.setting, samples.plain(self.size, *normal_of(self.model)))
 
     def images(self, catalog: Catalog, pixels: Pixels) -> np.ndarray:
         """Pixels as the exported model takes them, float32 [n, 3, size, size] in 0..1."""
@@ -59,7 +64,7 @@ def load(run: Run) -> Loaded:
     recipe, environment = run.recipe, run.environment
     setting = Setting(environment["precision"], environment["layout"], environment["device"])
     task = TASKS.pick(recipe.task)()
-    classes = usable_for(recipe, run.catalog).classes
+    classes = task.classes(usable_for(recipe, run.catalog))
     model = task.model(recipe.change({"model.weights": "none"}), classes)
     tensors, _ = store.read_tensors(run.checkpoint("best"))
     model.load_state_dict(tensors)

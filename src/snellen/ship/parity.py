@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from snellen.ship.answer import top_classes_agree
 from snellen.ship.session import session
 from snellen.values import SnellenError
 
@@ -18,11 +20,14 @@ BATCHES = (1, 7, 32)
 ROUNDS = 3
 
 
-def parity(model: torch.nn.Module, onnx_path: Path, images: np.ndarray) -> dict[str, Any]:
-    """Largest difference of a probability (`max_abs`), share of equal top classes (`agreement`), `n` images, `batches`.
+def parity(
+    model: torch.nn.Module, onnx_path: Path, images: np.ndarray, *, same: Callable[..., np.ndarray] = top_classes_agree
+) -> dict[str, Any]:
+    """Largest difference of a number of the answer (`max_abs`), share that says the same (`agreement`), `n` images, `batches`.
 
-    `model` takes what the file takes (`export.Deployed`): `images` float32 [n, 3, s, s] in 0..1. Raises SnellenError
-    for other images or none. A result that is not finite gives max_abs infinity.
+    `model` takes what the file takes (`export.Deployed`): `images` float32 [n, 3, s, s] in 0..1. `same(found, expected)`
+    gives bool [n, …]; without it: equal top classes. Raises SnellenError for other images or none. A result that is not
+    finite gives max_abs infinity.
     """
     if images.ndim != 4 or images.shape[1] != 3 or images.dtype != np.float32 or not len(images):
         raise SnellenError(
@@ -31,16 +36,16 @@ def parity(model: torch.nn.Module, onnx_path: Path, images: np.ndarray) -> dict[
     opened = session(onnx_path)
     name = opened.get_inputs()[0].name
     expected = _reference(model, images)
-    worst, same, seen = 0.0, 0, 0
+    worst, alike, seen = 0.0, 0, 0
     for batch in BATCHES:
         count = len(images) if batch == max(BATCHES) else min(len(images), ROUNDS * batch)
         for start in range(0, count, batch):
             rows = slice(start, min(start + batch, count))
             found = opened.run(None, {name: images[rows]})[0]
             worst = max(worst, _distance(found, expected[rows]))
-            same += int((found.argmax(axis=1) == expected[rows].argmax(axis=1)).sum())
-            seen += len(found)
-    return {"max_abs": worst, "agreement": same / seen, "n": len(images), "batches": list(BATCHES)}
+            told = same(found, expected[rows])
+            alike, seen = alike + int(told.sum()), seen + told.size
+    return {"max_abs": worst, "agreement": alike / seen, "n": len(images), "batches": list(BATCHES)}
 
 
 def _reference(model: torch.nn.Module, images: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from snellen.run import Predictions
+from snellen.rows import Predictions
 from snellen.shelf import hint
 from snellen.tasks._scores import METRICS, accuracy
 from snellen.values import SnellenError

@@ -16,7 +16,7 @@ from snellen.recipe import Stage
 from snellen.train.boundary import Tail, tail_of
 from snellen.train.features import digest
 from snellen.train.job import Job
-from snellen.train.observe import Rows, predict, rows_of
+from snellen.train.observe import RowsOf, predict, rows_of
 from snellen.train.source import ActivationSource, PixelSource, Samples
 
 # Augmented views are shared by all seeds of a recipe: their draws come from this one.
@@ -79,7 +79,7 @@ def view_source(job: Job, stage: Stage, tail: Tail) -> ActivationSource | None:
     return ActivationSource(found, np.asarray([places[sample] for sample in job.training.ids]))
 
 
-def tail_rows(job: Job, tail: Tail) -> Rows:
+def tail_rows(job: Job, tail: Tail) -> RowsOf:
     """Rows as `predict` gives them, with the frozen beginning computed once for all epochs and runs."""
 
     def rows(samples: Samples) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from snellen.recipe import Stage
 from snellen.shelf import OPTIMIZERS, SCHEDULES
@@ -18,7 +18,7 @@ from snellen.train.average import Average
 from snellen.train.draws import seed_of, uniforms
 from snellen.train.features import Head, cached, digest, embed, trunk_digest
 from snellen.train.job import Job
-from snellen.train.observe import Rows, predict, rows_of
+from snellen.train.observe import RowsOf, predict, rows_of
 from snellen.train.source import ActivationSource, FeatureSource, PixelSource, Samples
 
 
@@ -34,8 +34,14 @@ class Entered:
     optimizer: torch.optim.Optimizer
     average: Average
     multiplier: Callable[[int], float]
-    rows: Rows
+    rows: RowsOf
     scaler: torch.amp.GradScaler
+
+    def pair(self, job: Job, chosen: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
+        """Input and targets of the training samples at these positions. What comes from a cache has labels only."""
+        if isinstance(self.source, PixelSource):
+            return self.source.pair(chosen, epoch)
+        return self.source.batch(chosen, epoch), torch.from_numpy(job.training.targets[chosen])
 
     def set_rate(self, base: float, step: int) -> float:
         """Set and return the rate of step `step` of the stage: base × stage's scale × schedule."""
@@ -57,7 +63,7 @@ def enter(job: Job, number: int, *, tell: Callable[[str], None] = lambda words: 
     optimizer = OPTIMIZERS.pick(optim.name)(groups, lr, optim.weight_decay, **optim.settings)
     average = Average(job.model, job.recipe.train.ema)
     multiplier, scaler = multiplier_of(job, stage), job.setting.scaler()
-    if stage.unfreeze == "head":
+    if stage.unfreeze == "head" and reads_vectors(job.model):
         head = Head(job.model, dropout=job.recipe.model.dropout)
         source = FeatureSource(view_features(job))
         rows = _feature_rows(job, head)
@@ -71,6 +77,11 @@ def enter(job: Job, number: int, *, tell: Callable[[str], None] = lambda words: 
     net = tail if tail is not None and cached_views is not None else job.model
     rows = tail_rows(job, tail) if tail is not None else lambda samples: predict(job, samples)
     return Entered(stage, number, net, sections, pixels, optimizer, average, multiplier, rows, scaler)
+
+
+def reads_vectors(model: nn.Module) -> bool:
+    """Whether the model's head reads one vector of an image, which can be computed once and kept; maps are too large."""
+    return hasattr(model, "forward_head")
 
 
 # Progressive resolution: the share of the size to begin with, and the share of the epochs after which it is reached.
@@ -165,7 +176,7 @@ def _name(job: Job, samples: Samples, *, size: int, augment: Any, views: int) ->
     )  # fmt: skip
 
 
-def _feature_rows(job: Job, head: Head) -> Rows:
+def _feature_rows(job: Job, head: Head) -> RowsOf:
     size = job.recipe.data.eval_size or job.recipe.data.size
 
     def rows(samples: Samples) -> Any:

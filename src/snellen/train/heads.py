@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from snellen.catalog import Catalog
 from snellen.data.pixels import Pixels
 from snellen.recipe import Recipe
-from snellen.run import Predictions
+from snellen.rows import Predictions, Rows
 from snellen.shelf import OPTIMIZERS
 from snellen.train import stages
 from snellen.train.draws import seed_of
@@ -47,7 +47,7 @@ def train_heads(
     cache: Path,
     watch: Callable[[Mapping[str, Any]], None] = lambda event: None,
     stop: Callable[[], bool] = lambda: False,
-) -> dict[tuple[str, int], Predictions]:
+) -> dict[tuple[str, int], Rows]:
     """Validation rows of the weights that every recipe keeps, by (recipe.id, recipe.seed), in the order of the recipes.
 
     Each recipe has one stage, and that trains the head. Its rows are those that `train` gives for it on its own, best
@@ -240,14 +240,14 @@ def _keep_if_best(lane: Lane, arm: Arm) -> None:
 
 
 @torch.no_grad()
-def _rows(lane: Lane, arm: Arm) -> Predictions:
+def _rows(lane: Lane, arm: Arm) -> Rows:
     arm.net.eval()
     found = rows_of(arm.job, arm.job.validation, [arm.net(lane.plain)])
     stages.set_modes(arm.net, freeze_norm=arm.job.recipe.train.freeze_norm)
     return found
 
 
-def _kept(lane: Lane, arm: Arm) -> Predictions:
+def _kept(lane: Lane, arm: Arm) -> Rows:
     """Rows of the weights that the arm keeps."""
     if arm.broken:
         samples, classes = arm.job.validation, arm.job.classes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from snellen.catalog import OK, Catalog
 from snellen.data.pixels import Pixels
 from snellen.recipe import Recipe
 from snellen.run import Run
-from snellen.shelf import TASKS
+from snellen.shelf import READERS, TASKS
 from snellen.train.augment import Augmenter, augmenter
 from snellen.train.draws import seed_of
 from snellen.train.machine import PINNED, Setting, environment
@@ -54,23 +55,24 @@ def begin(recipe: Recipe, catalog: Catalog, pixels: Pixels, folder: Path, settin
     run = _run(folder, recipe, catalog, setting)
     task = TASKS.pick(recipe.task)()
     usable = usable_for(recipe, catalog)
-    classes = usable.classes
+    classes = task.classes(usable)
     torch.manual_seed(seed_of(recipe.seed, 1))
     model = setting.prepare(switched(task.model(recipe, classes), recipe.train))
     mean, std = normal_of(model)
-    pool = catalog.usable().of("train")
-    pool = pool.where(np.isin(pool.column("target").astype(str), classes))
-    training = _samples(task, usable.of("train"), classes, pixels)
+    parts = (pool_of(task, catalog, classes), usable.of("train"), usable.of("val"))
+    pool, training, validation = samples_of(task, recipe, parts, classes, pixels)
     return Job(
-        run, recipe, task, model, classes, _samples(task, pool, classes, pixels), training, _samples(task, usable.of("val"), classes, pixels),
-        _subset(training, recipe), augmenter(recipe, classes, mean, std), setting, cache,
+        run, recipe, task, model, classes, pool, training, validation, _subset(training, recipe),
+        augmenter(recipe, classes, mean, std), setting, cache,
     )  # fmt: skip
 
 
 def usable_for(recipe: Recipe, catalog: Catalog) -> Catalog:
     """The samples that this recipe trains and validates on. Raises SnellenError past the limit of unusable samples,
     and where training or validation would be empty."""
-    bad = int((catalog.column("verdict").astype(str) != OK).sum())
+    task = TASKS.pick(recipe.task)()
+    fit = task.fit(catalog)
+    bad = int(((catalog.column("verdict").astype(str) != OK) | ~fit).sum())
     if bad > max(recipe.data.max_bad * len(catalog), 0):
         raise SnellenError(
             f"{bad} of {len(catalog)} images cannot be used ({bad / len(catalog):.1%}), more than data.max_bad = "
@@ -79,12 +81,8 @@ def usable_for(recipe: Recipe, catalog: Catalog) -> Catalog:
     # Only training samples are ever dropped: what is validated and tested on belongs to the question.
     train = np.isin(catalog.column("split").astype(str), ["train"])
     dropped = np.isin(np.asarray(catalog.ids, dtype=str), list(recipe.data.drop)) & train
-    usable = catalog.where(~dropped).usable()
-    known = usable.classes
-    if len(known) < 2:
-        raise SnellenError(f"training needs at least two classes with usable images, found {list(known)}")
-    # What training does not know cannot be learnt or scored: the audit lists such a class and blocks.
-    usable = usable.where(np.isin(usable.column("target").astype(str), known))
+    usable = catalog.where(~dropped & fit).usable()
+    usable = task.known(usable, task.classes(usable))
     for split in ("train", "val"):
         if not len(usable.of(split)):
             raise SnellenError(
@@ -99,8 +97,22 @@ def normal_of(model: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(about.get("mean", (0.5,) * 3)), tuple(about.get("std", (0.5,) * 3))
 
 
-def _samples(task: Any, catalog: Catalog, classes: tuple[str, ...], pixels: Pixels) -> Samples:
-    return Samples.of(catalog, task.target(catalog, classes), pixels)
+def pool_of(task: Any, catalog: Catalog, classes: tuple[str, ...]) -> Catalog:
+    """Every training sample that can be used, also those that a recipe drops."""
+    found: Catalog = task.known(catalog.where(task.fit(catalog)).usable().of("train"), classes)
+    return found
+
+
+def samples_of(
+    task: Any, recipe: Recipe, parts: Sequence[Catalog], classes: tuple[str, ...], pixels: Pixels
+) -> list[Samples]:
+    """The parts of a catalog made ready to be read, each by the task's reader."""
+    name = TASKS.constant(recipe.task, "READER")
+    read = READERS.pick(name)
+    return [
+        Samples.of(part, task.target(part, classes), pixels, read(task, part, classes, pixels, recipe=recipe))
+        for part in parts
+    ]
 
 
 def _subset(training: Samples, recipe: Recipe) -> Samples:

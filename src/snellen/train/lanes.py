@@ -31,9 +31,9 @@ from snellen.train.checkpoint import State
 from snellen.train.draws import seed_of
 from snellen.train.enter import multiplier_of, plain_features, view_features
 from snellen.train.features import Head, trunk_digest
-from snellen.train.job import Job, normal_of, usable_for
+from snellen.train.job import Job, normal_of, pool_of, samples_of, usable_for
 from snellen.train.machine import Setting
-from snellen.train.source import FeatureSource, Samples
+from snellen.train.source import FeatureSource
 from snellen.train.step import LossFunction
 from snellen.values import thaw
 
@@ -128,11 +128,9 @@ def _job(
     key = (recipe.task, recipe.data.drop, recipe.data.max_bad)
     if key not in known:
         usable = usable_for(recipe, catalog)
-        classes = usable.classes
-        pool = catalog.usable().of("train")
-        pool = pool.where(np.isin(pool.column("target").astype(str), classes))
-        parts = (pool, usable.of("train"), usable.of("val"))
-        known[key] = classes, *(Samples.of(part, task.target(part, classes), pixels) for part in parts)
+        classes = task.classes(usable)
+        parts = (pool_of(task, catalog, classes), usable.of("train"), usable.of("val"))
+        known[key] = classes, *samples_of(task, recipe, parts, classes, pixels)
     classes, pool, training, validation = known[key]
     return Job(
         run=Run(cache), recipe=recipe, task=task, model=nn.Identity(), classes=classes, pool=pool, training=training,

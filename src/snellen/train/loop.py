@@ -119,8 +119,7 @@ def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -
     stages.set_modes(job.model, freeze_norm=job.recipe.train.freeze_norm)
     lr = now.set_rate(job.recipe.optim.lr, state.stage_steps)
 
-    inputs = now.source.batch(chosen, state.epoch)
-    targets = torch.from_numpy(job.training.targets[chosen])
+    inputs, targets = now.pair(job, chosen, state.epoch)
     inputs, targets = mix(inputs, targets, len(job.classes), job.recipe.augment, seed)
 
     def attempt(parts: int) -> float:

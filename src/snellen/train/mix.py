@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from snellen.recipe import Augment
+from snellen.values import SnellenError
 
 
 def mix(inputs: Tensor, targets: Tensor, classes: int, augment: Augment, seed: int) -> tuple[Tensor, Tensor]:
@@ -17,6 +18,11 @@ def mix(inputs: Tensor, targets: Tensor, classes: int, augment: Augment, seed: i
     """
     if not (augment.mixup or augment.cutmix):
         return inputs, targets
+    if targets.ndim > 1:
+        raise SnellenError(
+            f"augment.mixup = {augment.mixup:g} and augment.cutmix = {augment.cutmix:g} mix labels of whole images, and here "
+            "every pixel has a target; set both to 0"
+        )
     chance = np.random.default_rng(seed)
     cut = bool(augment.cutmix) and (not augment.mixup or chance.random() < 0.5)
     strength = augment.cutmix if cut else augment.mixup

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from snellen.run import Predictions
+from snellen.rows import Rows
 from snellen.shelf import METERS
 from snellen.train.average import Average
 from snellen.train.checkpoint import State
 from snellen.train.job import Job
+from snellen.train.machine import Setting
 from snellen.train.source import Samples
 from snellen.train.step import NonFinite
 
-Rows = Callable[[Samples], Predictions]
+RowsOf = Callable[[Samples], Rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +28,51 @@ class Epoch:
     """What the meters read: the steps' records, the rows of validation and of the fixed training subset, the times."""
 
     steps: tuple[dict[str, Any], ...]
-    validation: Predictions
-    training: Predictions
+    validation: Rows
+    training: Rows
     seconds: float
     evaluation_seconds: float
 
 
-def rows_of(job: Job, samples: Samples, outputs: list[Tensor]) -> Predictions:
-    """Stored rows from the outputs of all batches, in the samples' order."""
-    probabilities = torch.cat([job.task.predict(output) for output in outputs]).cpu().numpy()
-    return Predictions(samples.ids, samples.targets, probabilities, job.classes)
+def rows_of(job: Job, samples: Samples, outputs: Iterable[Tensor]) -> Rows:
+    """Stored rows from the outputs of all batches, in the samples' order. Each output is read as it comes and let go."""
+    size = job.recipe.data.eval_size or job.recipe.data.size
+    return stored(job.task, samples, outputs, size, job.classes)
+
+
+def stored(task: Any, samples: Samples, outputs: Iterable[Tensor], size: int, classes: tuple[str, ...]) -> Rows:
+    """The task's rows of outputs for images of `size` pixels."""
+    found: list[dict[str, np.ndarray]] = []
+    place = 0
+    for output in outputs:
+        places = np.arange(place, place + len(output))
+        place += len(output)
+        truth = samples.truth
+        wanted = torch.from_numpy(samples.targets[places]) if truth is None else truth.wanted(places, size)
+        found.append(task.predict(output, wanted.to(output.device)))
+    numbers = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+    rows: Rows = task.rows(samples.ids, samples.targets, numbers, classes)
+    return rows
 
 
 @torch.no_grad()
-def predict(job: Job, samples: Samples) -> Predictions:
+def predict(job: Job, samples: Samples) -> Rows:
     """Rows of the job's model in eval mode, on images of the evaluation size. (No inference mode: its tensors could not
     be trained on afterwards.)"""
     job.model.eval()
     size = job.recipe.data.eval_size or job.recipe.data.size
-    outputs = []
-    for images in samples.plain(size, *job.normal):
-        with job.setting.autocast():
-            outputs.append(job.model(job.setting.place(images)))
-    return rows_of(job, samples, outputs)
+    return rows_of(job, samples, outputs(job.model, job.setting, samples.plain(size, *job.normal)))
 
 
-def observe(job: Job, state: State, average: Average, rows: Rows, stage: str) -> None:
+def outputs(model: nn.Module, setting: Setting, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    """What the model gives for each batch; gradients and modes are the caller's business."""
+    for images in batches:
+        with setting.autocast():
+            found = model(setting.place(images))
+        yield found
+
+
+def observe(job: Job, state: State, average: Average, rows: RowsOf, stage: str) -> None:
     """Evaluate the averaged weights, write every meter's record, and keep the weights where they are the best so far."""
     start = time.perf_counter()
     with average.applied():
@@ -61,21 +81,21 @@ def observe(job: Job, state: State, average: Average, rows: Rows, stage: str) ->
     spent = time.perf_counter() - start
     epoch = Epoch(tuple(state.records), validation, training, state.epoch_seconds, spent)
     where = {"stage": stage, "epoch": state.epochs + 1, "step": state.steps}
-    job.run.record_all({name: {**where, **METERS.pick(name)(epoch)} for name in METERS.names()})
+    meters = [name for name in METERS.names() if METERS.serves(name, job.recipe.task)]
+    job.run.record_all({name: {**where, **METERS.pick(name)(epoch)} for name in meters})
     state.seconds += state.epoch_seconds + spent
 
 
-def keep_if_best(job: Job, state: State, validation: Predictions) -> None:
+def keep_if_best(job: Job, state: State, validation: Rows) -> None:
     """Keep the present weights where the recipe's metric is higher than before, or equal with a lower loss.
 
     Raises NonFinite for rows that are not finite: they can never be the best.
     """
-    own = validation.probabilities[np.arange(len(validation.targets)), validation.targets]
-    bad = ~np.isfinite(validation.probabilities).all(axis=1)
+    bad = ~validation.finite
     if bad.any():
         raise NonFinite("metric", places=np.flatnonzero(bad).tolist())
     score = job.task.score(validation, job.recipe.metric)
-    loss = float(-np.log(np.maximum(own, 1e-12)).mean())
+    loss = float(validation.losses(1e-12).mean())
     if state.score is None or state.loss is None or (score, -loss) > (state.score, -state.loss):
         state.score, state.loss = score, loss
         state.best = {key: value.detach().cpu().clone() for key, value in job.model.state_dict().items()}

@@ -52,7 +52,8 @@ class Costs:
     `candidates`: seconds per image of a training step, by setting, round by round; `forwards`: the same of forward passes;
     `gain`: how many times faster than the default the setting trains (median of the rounds' ratios); `batch`: images that
     were measured at once; `busy`: share of the processor that others used meanwhile; `compiling`: seconds that
-    torch.compile took, None where it was not tried.
+    torch.compile took, None where it was not tried; `head`: seconds of a step on the head alone, None where that is trained
+    on features that are kept.
     """
 
     setting: Setting
@@ -68,6 +69,7 @@ class Costs:
     batch: int
     busy: float
     compiling: float | None = None
+    head: float | None = None
 
 
 def probe(
@@ -208,8 +210,10 @@ def _measure(
     if compile:
         setting, faster, compiling = _compiled(make, model, best, times, forwards, given, sure=compile is True)
     whole = statistics.median(times[setting])
-    last = statistics.median(step_seconds(model, best, given, unfreeze="last") for _ in range(ROUNDS)) / faster
+    last = _part(model, best, given, "last") / faster
+    alone = None if hasattr(model, "forward_head") else _part(model, best, given, "head") / faster
     return {
+        "head": None if alone is None else alone / batch,
         "precision": setting.precision,
         "layout": setting.layout,
         "compile": setting.compile,
@@ -223,6 +227,10 @@ def _measure(
         "batch": batch,
         "compiling": compiling,
     }
+
+
+def _part(model: nn.Module, setting: Setting, given: Tensor, unfreeze: str) -> float:
+    return statistics.median(step_seconds(model, setting, given, unfreeze=unfreeze) for _ in range(ROUNDS))
 
 
 def rounds(

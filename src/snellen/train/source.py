@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,20 +16,43 @@ from snellen.train.augment import Augmenter, plain
 from snellen.train.draws import keys
 
 
+class Truth(Protocol):
+    """What is wanted of samples beyond a label: a picture that belongs to each image. A reader (train/readers) makes it.
+
+    It decides how images and what is wanted of them become tensors, so that both can follow the same geometry.
+    """
+
+    def take(self, chosen: np.ndarray) -> Truth:
+        """That of a part of the samples, by position."""
+
+    def batch(
+        self, samples: Samples, chosen: np.ndarray, augmenter: Augmenter, *, seed: int, epoch: int
+    ) -> tuple[Tensor, Tensor]:
+        """Network input and target of some samples for training, augmented; the input has the augmenter's size."""
+
+    def plain(self, samples: Samples, size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Iterator[Tensor]:
+        """Network input of all samples for evaluation, batch by batch, in order."""
+
+    def wanted(self, places: np.ndarray, size: int) -> Tensor:
+        """Targets of some samples at evaluation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Some samples of a catalog, ready to be read: ids, keys [n], targets [n], rows [n] in the pixel store."""
+    """Some samples of a catalog, ready to be read: ids, keys [n], targets [n], rows [n] in the pixel store; `truth` where
+    more is wanted of them than the label."""
 
     ids: tuple[str, ...]
     keys: np.ndarray
     targets: np.ndarray
     rows: np.ndarray
     pixels: Pixels
+    truth: Truth | None = None
 
     @classmethod
-    def of(cls, catalog: Catalog, targets: np.ndarray, pixels: Pixels) -> Samples:
+    def of(cls, catalog: Catalog, targets: np.ndarray, pixels: Pixels, truth: Truth | None = None) -> Samples:
         """The catalog's rows in order."""
-        return cls(catalog.ids, keys(catalog.ids), targets, pixels.rows_of(catalog), pixels)
+        return cls(catalog.ids, keys(catalog.ids), targets, pixels.rows_of(catalog), pixels, truth)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -36,10 +60,14 @@ class Samples:
     def take(self, chosen: np.ndarray) -> Samples:
         """A part, by position."""
         ids = tuple(self.ids[i] for i in chosen)
-        return Samples(ids, self.keys[chosen], self.targets[chosen], self.rows[chosen], self.pixels)
+        truth = self.truth.take(chosen) if self.truth is not None else None
+        return Samples(ids, self.keys[chosen], self.targets[chosen], self.rows[chosen], self.pixels, truth)
 
     def plain(self, size: int, mean: tuple[float, ...], std: tuple[float, ...], *, batch: int = 64) -> Iterator[Tensor]:
         """Network input without augmentation, batch by batch, in order."""
+        if self.truth is not None:
+            yield from self.truth.plain(self, size, mean, std)
+            return
         for start in range(0, len(self), batch):
             yield plain(self.pixels.gather(self.rows[start : start + batch]), size, mean, std)
 
@@ -55,12 +83,21 @@ class PixelSource:
 
     def batch(self, chosen: np.ndarray, epoch: int) -> Tensor:
         """[n, 3, size, size] float32."""
-        size = self.sizes[epoch] if self.sizes else self.augmenter.size
-        augmenter = self.augmenter if size == self.augmenter.size else replace(self.augmenter, size=size)
         pixels = self.samples.pixels.gather(self.samples.rows[chosen])
-        return augmenter(
+        return self._augmenter(epoch)(
             pixels, self.samples.targets[chosen], seed=self.seed, epoch=epoch, keys=self.samples.keys[chosen]
         )
+
+    def pair(self, chosen: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
+        """Network input and what is wanted of it: the labels [n], or what the samples' truth gives."""
+        samples = self.samples
+        if samples.truth is None:
+            return self.batch(chosen, epoch), torch.from_numpy(samples.targets[chosen])
+        return samples.truth.batch(samples, chosen, self._augmenter(epoch), seed=self.seed, epoch=epoch)
+
+    def _augmenter(self, epoch: int) -> Augmenter:
+        size = self.sizes[epoch] if self.sizes else self.augmenter.size
+        return self.augmenter if size == self.augmenter.size else replace(self.augmenter, size=size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,10 +104,18 @@ def _step(model: nn.Module, setting: Setting, given: Tensor, parts: int) -> None
     for chunk in given.chunk(parts):
         with setting.autocast():
             output = model(setting.place(chunk))
-        targets = torch.zeros(len(chunk), dtype=torch.long, device=setting.device)
-        loss = F.cross_entropy(output.float(), targets, reduction="sum") / len(given)
+        loss = _loss(output.float()) / len(given)
         with still_norms(model):
             loss.backward()  # type: ignore[no-untyped-call]
+
+
+def _loss(output: Tensor) -> Tensor:
+    """A loss of the batch that costs about what a training's does: of labels, or of every value of a picture."""
+    if output.ndim == 2:
+        return F.cross_entropy(
+            output, torch.zeros(len(output), dtype=torch.long, device=output.device), reduction="sum"
+        )
+    return F.log_softmax(output, dim=1)[:, 0].mean(dim=(1, 2)).sum()
 
 
 def _forget(model: nn.Module) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+TASKS = ("classification",)
+
 
 def recall(epoch: Any) -> dict[str, Any]:
     """Recall 0..1 and number of validation samples by class name; classes without samples are left out."""

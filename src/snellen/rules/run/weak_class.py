@@ -26,6 +26,8 @@ from snellen.rules.curves import sample_losses, stored
 from snellen.run import Run
 from snellen.values import Finding
 
+READS = ("recall",)
+
 
 def weak_class(
     run: Run, *, below: float = 0.2, epochs: int = 3, chance: float = 0.05, above_guessing: float = 0.25

@@ -27,6 +27,8 @@ from snellen.rules.run.weak_class import weak_class
 from snellen.run import Predictions, Run
 from snellen.values import Finding
 
+READS = ("recall",)
+
 
 def weak_condition(run: Run, *, chance: float = 0.05, least: int = 3, below: float = 0.2) -> list[Finding]:
     """Find the clearest condition of each weak class; `samples` are its wrong validation images in that condition.
