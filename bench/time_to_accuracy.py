@@ -229,7 +229,9 @@ def main() -> None:
     made.add_argument("--budgets", default=BUDGETS, help=f"tried in this order (default {BUDGETS})")
     made.add_argument("--options", default="", help="more options of snellen run, as one word")
     made.add_argument("--fastai-python", default="", help="an interpreter that has fastai, timm and this project")
-    made.add_argument("--only-fastai", action="store_true", help="leave the careful loop out; kept in a file of its own")
+    made.add_argument(
+        "--only-fastai", action="store_true", help="leave the careful loop out; kept in a file of its own"
+    )
     given = _command.parse(made)
     if given.only_fastai and not given.fastai_python:
         made.error("--only-fastai needs --fastai-python")

@@ -1,4 +1,4 @@
-"""fastai as its documentation has it: a Learner with its defaults and fine_tune, on the same pretrained weights.
+"""fastai as its documentation has it: vision_learner with its defaults and fine_tune, on the same pretrained weights.
 
     PYTHON bench/peers/fastai_loop.py FOLDER [--epochs 4] [--seed 0]
 
@@ -12,33 +12,23 @@ import argparse
 import contextlib
 import sys
 from pathlib import Path
-from typing import Any
 
-import torch
 from fastai.vision.all import (
     ImageDataLoaders,
-    Learner,
     Normalize,
     Resize,
     accuracy,
     aug_transforms,
     get_image_files,
-    params,
     parent_label,
     set_seed,
+    vision_learner,
 )
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from peers.outcome import tell
 from snellen.parts.models.timm_model import timm_model
-
-
-def halves(model: Any) -> list[list[torch.nn.Parameter]]:
-    """Backbone and head, as fastai freezes them."""
-    head = params(model.get_classifier())
-    known = {id(parameter) for parameter in head}
-    return [[parameter for parameter in model.parameters() if id(parameter) not in known], head]
 
 
 def main() -> None:
@@ -67,7 +57,10 @@ def answered(given: argparse.Namespace) -> dict[str, bool]:
         given.data, train="train", valid="val", item_tfms=Resize(round(given.size * 1.25)),
         batch_tfms=[*aug_transforms(size=given.size), Normalize.from_stats(about["mean"], about["std"])],
     )  # fmt: skip
-    learner = Learner(batches, model, splitter=halves, metrics=accuracy)
+    # Its own head (two pools, two layers), batch norm and dropout, as users of its documentation get it.
+    learner = vision_learner(batches, given.model, pretrained=False, normalize=False, metrics=accuracy)
+    body = learner.model[0].model
+    body.load_state_dict({key: value for key, value in model.state_dict().items() if key in body.state_dict()})
     learner.fine_tune(given.epochs)
     right: dict[str, bool] = {}
     for split in ("val", "test"):
