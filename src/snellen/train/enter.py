@@ -178,9 +178,12 @@ def _name(job: Job, samples: Samples, *, size: int, augment: Any, views: int) ->
 
 def _feature_rows(job: Job, head: Head) -> RowsOf:
     size = job.recipe.data.eval_size or job.recipe.data.size
+    known: dict[tuple[str, ...], np.ndarray] = {}  # The trunk stands still: its features are looked up once.
 
     def rows(samples: Samples) -> Any:
-        features = torch.from_numpy(np.array(plain_features(job, samples, size))).to(job.setting.device)
+        if samples.ids not in known:
+            known[samples.ids] = plain_features(job, samples, size)
+        features = torch.from_numpy(np.array(known[samples.ids])).to(job.setting.device)
         head.eval()
         with torch.no_grad():
             found = rows_of(job, samples, [head(features)])

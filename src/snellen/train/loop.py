@@ -76,6 +76,9 @@ def train(
                 tensors = {}
             while state.epoch < now.stage.epochs:
                 plan = batches(job, number, state.epoch)
+                # Once an epoch: walking through all modules costs more than a step of a head, and only evaluation changes them.
+                now.net.train()
+                stages.set_modes(job.model, freeze_norm=job.recipe.train.freeze_norm)
                 for chosen in plan[state.batch :]:
                     state.records.append(_step(job, now, state, loss, chosen))
                     watch(_progress(job, state, now, len(plan)))
@@ -114,9 +117,7 @@ def _first_look(job: Job, state: State) -> None:
 def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -> dict[str, Any]:
     start = time.perf_counter()
     seed = seed_of(job.recipe.seed, 4, state.steps)
-    torch.manual_seed(seed)  # Dropout's draws depend on the step alone: nothing to save, nothing to restore.
-    now.net.train()
-    stages.set_modes(job.model, freeze_norm=job.recipe.train.freeze_norm)
+    _seed_dropout(seed, job.setting.device)
     lr = now.set_rate(job.recipe.optim.lr, state.stage_steps)
 
     inputs, targets = now.pair(job, chosen, state.epoch)
@@ -141,6 +142,13 @@ def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -
     state.batch, state.steps, state.stage_steps = state.batch + 1, state.steps + 1, state.stage_steps + 1
     state.epoch_seconds += time.perf_counter() - start
     return record(value, by_section, lr=lr, clipped=clipped, n=len(chosen))
+
+
+def _seed_dropout(seed: int, device: str) -> None:
+    """Dropout's draws depend on the step alone: nothing to save, nothing to restore."""
+    torch.default_generator.manual_seed(seed)
+    if device != "cpu":
+        torch.manual_seed(seed)
 
 
 def _progress(job: Job, state: State, now: Entered, per_epoch: int) -> dict[str, Any]:
