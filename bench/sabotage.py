@@ -2,9 +2,11 @@
 
     python bench/sabotage.py DATA [--budget 6m] [--seeds 1] [--out FOLDER] [--only rate,overfit,rare]
 
-DATA is an image folder with train/val/test. For every spoiled recipe the same command runs twice: with healing, and
-with `--no-heal` and as many more epochs as the healing cost in time. Both final models are compared on the same test
-(and validation + test) images: paired by image and, with several seeds, by seed.
+DATA is an image folder with train/val/test. For every spoiled recipe the same command runs with healing, and beside it
+nothing is done for as long, in one of two ways (`--control`). `longer`: `--no-heal` and as many more epochs as the healing cost
+in time; that changes the recipe too, for training longer is a remedy of its own. `seeds`: the spoiled recipe as it is, with
+seed after seed until the time is used up, of which the run that is best on validation is taken. Both final models are
+compared on the same validation + test images: paired by image and, with several seeds, by seed.
 """
 
 from __future__ import annotations
@@ -44,6 +46,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--rare", default="fruit", help="the class that is cut to 8 images")
     parser.add_argument("--only", default="rate,overfit,rare")
+    parser.add_argument(
+        "--control", choices=("longer", "seeds"), default="longer", help="how the other side spends the time"
+    )
     parser.add_argument("--size", type=int, default=None, help="data.size; the default is the advised one")
     parser.add_argument("--out", type=Path, default=Path(tempfile.mkdtemp(prefix="sabotage-")))
     given = parser.parse_args()
@@ -66,20 +71,12 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
         folder = given.out / f"{name}-{seed}"
         answer = _snellen(data, folder / "healed", [*options, "--budget", given.budget, "--seed", str(seed)])
         first = _first_run(folder / "healed")
-        factor = answer["seconds"] / max(first.cost["seconds"], 1.0)
-        epochs = sum(stage.epochs for stage in first.recipe.stages)
-        # The same recipe as advised in the healed case, with the whole time spent on more epochs of it.
-        longer = folder / "longer.yaml"
-        first.recipe.save(longer)
-        same = ["--recipe", str(longer), "--epochs", str(round(epochs * factor)), "--seed", str(seed), "--no-heal"]
         began = time.monotonic()
-        _snellen(data, folder / "control", same)
+        spend = _longer if given.control == "longer" else _seeds
+        rows, told = spend(data, folder, first, answer["seconds"])
         healed.append(_rows(folder / "healed"))
-        control.append(_rows(folder / "control"))
-        facts = _facts(name, answer, first) | {
-            "control_seconds": round(time.monotonic() - began),
-            "control_epochs": round(epochs * factor),
-        }
+        control.append(rows)
+        facts = _facts(name, answer, first) | {"control_seconds": round(time.monotonic() - began), **told}
     effect = pair(control, healed, metric=METRIC[name], level=0.95)
     loss = pair(control, healed, metric="log_loss", level=0.95)
     return {
@@ -87,6 +84,42 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
         "healed": round(effect.candidate, 4), "effect": round(effect.effect, 4), "low": round(effect.low, 4), "high": round(effect.high, 4),
         "log_loss_effect": [round(value, 4) for value in (loss.effect, loss.low, loss.high)], **facts,
     }  # fmt: skip
+
+
+def _longer(data: Path, folder: Path, first: Run, seconds: float) -> tuple[Predictions, dict[str, Any]]:
+    """The recipe of the first run with as many epochs as fill the time."""
+    epochs = round(sum(stage.epochs for stage in first.recipe.stages) * seconds / max(first.cost["seconds"], 1.0))
+    first.recipe.save(folder / "first.yaml")
+    same = [
+        "--recipe",
+        str(folder / "first.yaml"),
+        "--epochs",
+        str(epochs),
+        "--seed",
+        str(first.recipe.seed),
+        "--no-heal",
+    ]
+    _snellen(data, folder / "control", same)
+    return _rows(folder / "control"), {"control": "longer", "control_epochs": epochs}
+
+
+def _seeds(data: Path, folder: Path, first: Run, seconds: float) -> tuple[Predictions, dict[str, Any]]:
+    """The recipe of the first run with seed after seed, as many as fill the time; the one that is best on validation."""
+    first.recipe.save(folder / "first.yaml")
+    tried: list[tuple[float, Path]] = []
+    spent = 0.0
+    # The last one is begun where at least half of it fits.
+    while not tried or spent + 0.5 * spent / len(tried) < seconds:
+        case, seed = folder / f"control-{len(tried)}", first.recipe.seed + len(tried)
+        same = ["--recipe", str(folder / "first.yaml"), "--seed", str(seed), "--no-heal", "--set", "improve.soup=false"]
+        spent += float(_snellen(data, case, same)["seconds"])
+        tried.append((_final(case).cost["score"], case))
+    best = max(tried, key=lambda one: one[0])[1]
+    return _rows(best), {"control": "seeds", "control_runs": len(tried)}
+
+
+def _final(case: Path) -> Run:
+    return Run(case / "runs" / json.loads((case / "final.json").read_text())["run"])
 
 
 def _snellen(data: Path, out: Path, options: list[str]) -> dict[str, Any]:
@@ -106,7 +139,7 @@ def _first_run(case: Path) -> Run:
 
 def _rows(case: Path) -> Predictions:
     """Validation and test rows of the final run: the union is what the comparison has most power on."""
-    run = Run(case / "runs" / json.loads((case / "final.json").read_text())["run"])
+    run = _final(case)
     parts = [run.predictions(split) for split in ("val", "test")]
     return Predictions(
         tuple(i for part in parts for i in part.ids), np.concatenate([part.targets for part in parts]),
