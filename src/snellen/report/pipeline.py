@@ -136,6 +136,7 @@ def _augment(recipe: Recipe, words: Words) -> tuple[str, list[str]]:
 def _network(recipe: Recipe, words: Words) -> tuple[str, list[str]]:
     model, train, optim = recipe.model, recipe.train, recipe.optim
     first = f"{visible(model.name)} · {words('pipeline.weights', {'weights': visible(model.weights)})}"
+    first = f"{visible(model.decoder.name)} · {first}" if model.decoder else first
     extras = [f"dropout {model.dropout:g}"] if model.dropout else []
     extras += [f"drop path {model.drop_path:g}"] if model.drop_path else []
     extras += [f"EMA {train.ema:g}"] if train.ema else []

@@ -142,7 +142,7 @@ def _sizes(sizes: tuple[int, int], facts: _Facts, budget: float | None) -> tuple
             "评估用大一级的尺寸：图像细节多于训练所能用的",
         )
     else:
-        later, later_zh = "masks are compared at the size that was trained", "掩膜按训练尺寸比较"
+        later, later_zh = "masks are compared at the size that was trained", "掩码按训练尺寸比较"
     return (
         Choice("data.size", sizes[0], why, "SPEC M1", zh),
         Choice("data.eval_size", sizes[1], later, "SPEC T3", later_zh),
@@ -195,7 +195,7 @@ def _augment(facts: _Facts) -> Choice:
         parts += [{"name": "rotate", "settings": {"degrees": 15.0}}, {"name": "hue_saturation", "settings": {}}]
         reason += f"; {facts.n} images are few, so rotation and hue are added"
     return Choice(
-        "augment.parts", parts, reason, "SPEC D8", "翻转、裁剪和亮度变化，掩膜随同一变换；样本少时再加旋转和色调"
+        "augment.parts", parts, reason, "SPEC D8", "翻转、裁剪和亮度变化，掩码随同一变换；样本少时再加旋转和色调"
     )
 
 
