@@ -20,7 +20,7 @@ MOST = 256
 # Epochs over all layers: of a training without a budget, and at least; so many a run must have to be proved on in pairs, at this
 # size at least (or the images' own). A decoder is new: it needs more of them than a classifier's head.
 FULL, ENOUGH, PROVABLE_EPOCHS, PROVABLE_SIZE = 40, 12, 12, 192
-PROVABLE = (0.11, 0.17)
+PROVABLE = (0.17, 0.22)
 # Epochs of the decoder alone before the encoder moves: enough that noise no longer flows back into pretrained weights.
 ALONE = 3
 # From so many images on, or with a heavy encoder, the rule says SGD.
@@ -64,8 +64,9 @@ def plan(
         each = [seconds(_short(base, size, count), cost, facts.n, facts.n_val) for count in (1, 2)]
         return int(max(0, (time - each[0]) // max(each[1] - each[0], 1e-9) + 1))
 
-    # Small data: a run short enough to be repeated in pairs.
-    for share, size in product(PROVABLE, reversed([s for s in fitting if PROVABLE_SIZE <= s <= MOST] or fitting[-1:])):
+    # Small data: a run short enough to be repeated in pairs, where anything is to be proved.
+    shares = PROVABLE if base.improve.remedies else ()
+    for share, size in product(shares, reversed([s for s in fitting if PROVABLE_SIZE <= s <= MOST] or fitting[-1:])):
         if epochs(size, budget * share) >= PROVABLE_EPOCHS:
             return size, min(FULL, epochs(size, budget * share))
     time = max(budget * SHARE - OVERHEAD, budget * 0.3)
