@@ -83,7 +83,7 @@ def _short(base: Recipe, size: int, count: int) -> Recipe:
 def _stages(count: int, scale: float) -> list[dict[str, Any]]:
     alone = min(ALONE, max(1, count // 6))
     return [
-        {"name": "head", "unfreeze": "head", "epochs": alone, "lr_scale": 5.0, "warmup": 0.5, "schedule": {"name": "constant"}},
+        {"name": "head", "unfreeze": "head", "epochs": alone, "lr_scale": 2.0, "warmup": 0.5, "schedule": {"name": "constant"}},
         {"name": "all", "unfreeze": "all", "epochs": count, "lr_scale": scale, "warmup": min(1.0, round(count / 10, 2)),
          "schedule": {"name": "poly", "settings": {"power": 0.9}}},
     ]  # fmt: skip
