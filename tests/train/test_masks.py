@@ -11,6 +11,9 @@ import tiny_masks
 import torch
 from PIL import Image
 
+from snellen.catalog import Catalog
+from snellen.data.masks import measure_masks
+from snellen.data.pixels import Pixels
 from snellen.improve.pair import pair
 from snellen.recipe import Recipe
 from snellen.run import Run
@@ -20,7 +23,7 @@ from snellen.tasks.segmentation import segmentation
 from snellen.train.augment import augmenter
 from snellen.train.job import samples_of, usable_for
 from snellen.train.readers.masks import aim
-from snellen.values import SnellenError
+from snellen.values import FrozenMap, SnellenError
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +124,7 @@ def test_aiming_leaves_whole_images_alone() -> None:
     assert torch.equal(geometry, torch.eye(3).repeat(2, 1, 1))
 
 
-def _with_masks(folder: Path, masks: list[Image.Image], names: dict[str, str] | None, *, splits: str) -> tuple:
-    from snellen.data.masks import measure_masks
-
+def _with_masks(folder: Path, masks: list[Image.Image], names: dict[str, str] | None, *, splits: str) -> Catalog:
     folder.mkdir(parents=True)
     rows = []
     for place, (mask, split) in enumerate(zip(masks, splits, strict=True)):
@@ -133,28 +134,19 @@ def _with_masks(folder: Path, masks: list[Image.Image], names: dict[str, str] | 
             | {"split": {"t": "train", "v": "val"}[split], "width": 16, "height": 16}
         )  # fmt: skip
     about = {"task": "segmentation", **({"classes": names} if names else {})}
-    return measure_masks(Catalog_of(rows).with_about(about))
-
-
-def Catalog_of(rows):
-    from snellen.catalog import Catalog
-
-    return Catalog.of_rows(rows)
+    return measure_masks(Catalog.of_rows(rows).with_about(about))
 
 
 def _mask(*ids: int, mode: str = "L", side: int = 16) -> Image.Image:
     values = np.zeros((side, side), dtype=np.uint16 if mode == "I;16" else np.uint8)
     for place, number in enumerate(ids):
         values[2 * place : 2 * place + 2, :8] = number
+    made = Image.fromarray(values)
     if mode == "P":
-        made = Image.fromarray(values, "L").convert("P")
-        made.putdata(values.flatten().tolist())
         made.putpalette([0, 0, 0, 200, 10, 10, 10, 200, 10, 10, 10, 200])
-        return made
-    return Image.fromarray(values)
+    return made
 
 
-@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated")
 def test_masks_of_all_kinds(tmp_path: Path) -> None:
     names = {"0": "background", "1": "cat", "2": "dog", "300": "cow"}
     kinds = [_mask(1), _mask(2, mode="P"), _mask(300, mode="I;16"), _mask(1, side=20), _mask(9), _mask(1)]
@@ -166,9 +158,6 @@ def test_masks_of_all_kinds(tmp_path: Path) -> None:
     usable = usable_for(tiny_masks.recipe({"data.max_bad": 0.5}), catalog)
     classes = task.classes(usable)
     assert classes == ("background", "cat", "dog", "cow")
-    from snellen.data.pixels import Pixels
-    from snellen.values import FrozenMap
-
     pixels = Pixels(np.zeros((6, 16, 16, 3), np.uint8), FrozenMap({f"c{i}": i for i in range(6)}))
     samples = samples_of(task, tiny_masks.recipe(), [usable], classes, pixels, tmp_path / "cache")[0]
     assert [sorted(np.unique(mask).tolist()) for mask in samples.truth.array] == [[0, 1], [0, 2], [0, 3], [0, 1]]
@@ -181,9 +170,6 @@ def test_a_class_that_training_lacks_is_not_scored(tmp_path: Path) -> None:
     task = segmentation()
     classes = task.classes(catalog)
     assert classes == ("background", "cat")
-    from snellen.data.pixels import Pixels
-    from snellen.values import FrozenMap
-
     pixels = Pixels(np.zeros((3, 16, 16, 3), np.uint8), FrozenMap({f"c{i}": i for i in range(3)}))
     samples = samples_of(task, Recipe(), [catalog], classes, pixels, None)[0]
     assert [np.unique(mask).tolist() for mask in samples.truth.array] == [[0, 1], [0, 1, 255], [0, 1, 255]]
