@@ -22,12 +22,18 @@ class Degrader:
     steps: tuple[tuple[int, Degradation], ...]
 
     @classmethod
-    def of(cls, parts: Sequence[Part]) -> Degrader:
-        """Raises SnellenError for a part or a setting that is not there."""
+    def of(cls, parts: Sequence[Part], *, scale: int = 1) -> Degrader:
+        """The parts in order, and a bicubic reduction where a camera has it: after blur, before noise and compression.
+
+        Raises SnellenError for a part or a setting that is not there.
+        """
+        reduce = [Part(name="bicubic", settings={"scale": scale})] if scale > 1 else []
+        before = [part for part in parts if DEGRADATIONS.constant(part.name, "BEFORE_REDUCTION")]
+        ordered = [*before, *reduce, *(part for part in parts if part not in before)]
         return cls(
             tuple(
                 (int(DEGRADATIONS.constant(part.name, "DRAWS")), DEGRADATIONS.build(part.name, part.settings))
-                for part in parts
+                for part in ordered
             )
         )
 

@@ -1,7 +1,7 @@
 """How near an image is to the wanted one: PSNR, SSIM and feature distance side by side, because they disagree (SPEC T4).
 
 All on 8-bit values, as a file would hold them. `psnr`: over the three channels and all pixels. `psnr_y`, `ssim`: on the
-brightness (BT.601) without a border of as many pixels as the scale, which is how super-resolution is published.
+brightness (BT.601), without a border for super-resolution, which is how its results are published.
 `feature_distance`: in the features of EfficientNet-Lite0, less is better. It stands in for LPIPS, whose network's weights
 cannot be had everywhere: it is built alike, but its weights were never fitted to what people see. `lpips`: where they can.
 """

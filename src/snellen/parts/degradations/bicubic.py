@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 DRAWS = 0
-REDUCES = True
+BEFORE_REDUCTION = False
 
 
 def bicubic(*, scale: int = 2) -> Callable[[Tensor, Tensor], Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from snellen.parts.degradations._blurred import blurred
 
 DRAWS = 1
-REDUCES = False
+BEFORE_REDUCTION = True
 
 
 def blur(*, low: float = 0.2, high: float = 2.0) -> Callable[[Tensor, Tensor], Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 DRAWS = 3
-REDUCES = False
+BEFORE_REDUCTION = False
 
 # A draw has 24 bits.
 BITS = 2**24

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 DRAWS = 1
-REDUCES = False
+BEFORE_REDUCTION = False
 
 
 def jpeg(*, low: int = 20, high: int = 80) -> Callable[[Tensor, Tensor], Tensor]:
