@@ -99,7 +99,9 @@ def whole(path: Path) -> np.ndarray:
             image.load()
             return np.array(rgb(ImageOps.exif_transpose(image)))
     except (*_DAMAGE, MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise SnellenError(f"{path} could be read before and cannot now ({error}); were the images changed meanwhile?") from None
+        raise SnellenError(
+            f"{path} could be read before and cannot now ({error}); were the images changed meanwhile?"
+        ) from None
 
 
 def decode(path: Path, size: int) -> Decoded:

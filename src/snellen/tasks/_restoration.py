@@ -66,7 +66,9 @@ class Restoration:
         known = MODELS.settings(name) if name in MODELS.names() else {}
         if not known or "classes" in known:
             there = [other for other in MODELS.names() if "classes" not in MODELS.settings(other)]
-            raise SnellenError(f"model {name!r} makes no images of images; for {self.name} there are: {', '.join(there)}")
+            raise SnellenError(
+                f"model {name!r} makes no images of images; for {self.name} there are: {', '.join(there)}"
+            )
         settings = {**recipe.model.settings, **({"scale": scale} if "scale" in known else {})}
         try:
             model: nn.Module = MODELS.build(name, settings)
@@ -100,7 +102,9 @@ class Restoration:
         values = _values(rows, metric)
         good = np.isfinite(values)
         if not good.any():
-            raise SnellenError(f"{metric} is not defined for any of the {len(values)} images at hand; choose another metric")
+            raise SnellenError(
+                f"{metric} is not defined for any of the {len(values)} images at hand; choose another metric"
+            )
         sign = -1.0 if metric in LESS_IS_BETTER else 1.0
         return np.where(good, sign * values, 0.0), good * (len(values) / good.sum())
 

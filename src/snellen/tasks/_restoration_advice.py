@@ -50,7 +50,14 @@ def advice(
     seconds = _epoch_seconds(facts, cost, base, sizes[0], each)
     epochs = EPOCHS if budget is None else int((SHARE * budget - OVERHEAD) / seconds)
     epochs = max(2, min(MOST, epochs))
-    choices = (*others, *_sizes(sizes, base), *_steps(images, each), *_leaked(leaked), *_optimizer(), _stages(epochs, budget))
+    choices = (
+        *others,
+        *_sizes(sizes, base),
+        *_steps(images, each),
+        *_leaked(leaked),
+        *_optimizer(),
+        _stages(epochs, budget),
+    )
     kept = tuple(c for c in choices if not any(c.key == key or c.key.startswith(key + ".") for key in given))
     recipe = base.change({choice.key: choice.value for choice in kept}).change(given)
     return Advice(recipe, kept, sum(stage.epochs for stage in recipe.stages) * seconds)

@@ -29,7 +29,16 @@ RECIPE = {
     "train.ema": 0.99,
 }
 OWN = ("psnr", "psnr_y", "ssim", "psnr_gain", "psnr_y_gain", "ssim_gain")
-PAIRED = ("psnr", "psnr_y", "ssim", "feature_distance", "psnr_gain", "psnr_y_gain", "ssim_gain", "feature_distance_gain")
+PAIRED = (
+    "psnr",
+    "psnr_y",
+    "ssim",
+    "feature_distance",
+    "psnr_gain",
+    "psnr_y_gain",
+    "ssim_gain",
+    "feature_distance_gain",
+)
 SMOOTH = "psnr_gain"
 READER = "patches"
 PICTURES = "before_after"

@@ -28,7 +28,16 @@ RECIPE = {
     "train.ema": 0.99,
 }
 OWN = ("psnr", "psnr_y", "ssim", "psnr_gain", "psnr_y_gain", "ssim_gain")
-PAIRED = ("psnr", "psnr_y", "ssim", "feature_distance", "psnr_gain", "psnr_y_gain", "ssim_gain", "feature_distance_gain")
+PAIRED = (
+    "psnr",
+    "psnr_y",
+    "ssim",
+    "feature_distance",
+    "psnr_gain",
+    "psnr_y_gain",
+    "ssim_gain",
+    "feature_distance_gain",
+)
 SMOOTH = "psnr_gain"
 READER = "patches"
 PICTURES = "before_after"
@@ -54,9 +63,7 @@ class super_resolution(Restoration):
             "model.name", base.model.name, f"{base.model.name}: works at the low resolution, {scale} times enlarged at its end; begins as bicubic enlargement",
             "Lim et al. 2017; Shi et al. 2016", f"在低分辨率上计算，最后放大 {scale} 倍；以双三次插值为起点",
         )  # fmt: skip
-        return advice(
-            catalog, cost, budget, base=base, given=given, sizes=sizes, leaked=leaked, others=(model,)
-        )
+        return advice(catalog, cost, budget, base=base, given=given, sizes=sizes, leaked=leaked, others=(model,))
 
     def preparation(self, size: int) -> str:
         """What must happen to a photo before it enters the exported model, in words."""

@@ -35,7 +35,11 @@ def read_images(
     for image in images if wanted else ():
         if image not in wanted:
             notes.add("given_ignored", shown(image))
-    samples = [Sample(root, shown(image), split=_split(image), source=name) for image in images if not wanted or image in wanted]
+    samples = [
+        Sample(root, shown(image), split=_split(image), source=name)
+        for image in images
+        if not wanted or image in wanted
+    ]
     return Reading(tasks=TASKS, format=FORMAT, samples=samples, notes=notes.listed())
 
 

@@ -16,9 +16,7 @@ from snellen.parts.losses._images import difference, per_sample
 TASKS = ("super_resolution", "denoising")
 
 
-def perceptual(
-    *, weight: float = 0.1, pixel: float = 1.0, epsilon: float = 1e-3
-) -> Callable[[Tensor, Tensor], Tensor]:
+def perceptual(*, weight: float = 0.1, pixel: float = 1.0, epsilon: float = 1e-3) -> Callable[[Tensor, Tensor], Tensor]:
     """Return loss(output [n, 3, h, w], target of the same shape, both 0..1) -> [n]: pixel × Charbonnier + weight × distance.
 
     The features are EfficientNet-Lite0's, of the installed package; they are not trained. Raises ValueError where shapes

@@ -59,7 +59,11 @@ def _digits(name: str, value: Any, *, sign: bool = False) -> str:
     given = number(value)
     if given is None:
         return "–"
-    text = f"{given:+.{2 if name.startswith('psnr') else 4}f}" if sign else f"{given:.{2 if name.startswith('psnr') else 4}f}"
+    text = (
+        f"{given:+.{2 if name.startswith('psnr') else 4}f}"
+        if sign
+        else f"{given:.{2 if name.startswith('psnr') else 4}f}"
+    )
     return text.replace("-", "−")
 
 
@@ -73,7 +77,9 @@ def _pair(key: str, words: Words) -> str:
 
 
 def _ranked(item: dict[str, Any], material: Material, words: Words) -> dict[str, Any]:
-    scores = [{"metric": words.label("metrics", name), "value": _digits(name, item[name])} for name in METRICS if name in item]
+    scores = [
+        {"metric": words.label("metrics", name), "value": _digits(name, item[name])} for name in METRICS if name in item
+    ]
     gap = number(item.get("gap"))
     return {"name": _path(item["id"], material), "gap": "–" if gap is None else f"{gap:.0%}", "scores": scores}
 

@@ -56,7 +56,8 @@ def _run(*gains: float, error: float = 0.1, n: int = 10) -> dict[str, Any]:
     return {
         "recipe": {"task": "denoising"},
         "signals": [
-            {"meter": "restored", "psnr": 28 + gain, "baseline": 28.0, "gain": gain, "error": error, "n": n} for gain in gains
+            {"meter": "restored", "psnr": 28 + gain, "baseline": 28.0, "gain": gain, "error": error, "n": n}
+            for gain in gains
         ],
     }
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from snellen.tasks._patches import DRAWS, patches as cut, tensor, whole_multiple
 from snellen.train.augment import Augmenter
 from snellen.train.draws import keys, seed_of, uniforms
 from snellen.train.source import Samples
+from snellen.values import SnellenError
 
 # Evaluation has a seed of its own: the question does not change with the recipe's.
 ASKED = seed_of(0, 7)
@@ -38,14 +38,17 @@ MOST_KEPT = 256 << 20
 Filter = Callable[[np.ndarray], np.ndarray]
 
 
-def patches(
-    task: Any, catalog: Catalog, classes: tuple[str, ...], pixels: Pixels, *, recipe: Recipe, cache: Path
-) -> Patches:
-    """The truth of a catalog's samples: their images at their own size, and how they are made worse."""
+def patches(task: Any, catalog: Catalog, classes: tuple[str, ...], pixels: Pixels, *, recipe: Recipe) -> Patches:
+    """The truth of a catalog's samples: their images at their own size, and how they are made worse.
+
+    Raises SnellenError for pixels that lie in no cache folder: images at their own size are kept beside them.
+    """
+    if pixels.cache is None:
+        raise SnellenError("images at their own size are kept beside the pixel store, and this one lies in no folder")
     degrade = recipe.degrade
     given = FILTERS.build(degrade.baseline.name, degrade.baseline.settings) if degrade.baseline is not None else None
     return Patches(
-        open_native(catalog, cache=cache), tuple(catalog.table.column("content").to_pylist()), keys(catalog.ids),
+        open_native(catalog, cache=pixels.cache), tuple(catalog.table.column("content").to_pylist()), keys(catalog.ids),
         Degrader.of(degrade.parts, scale=degrade.scale), degrade.scale, degrade.patches, given,
     )  # fmt: skip
 
