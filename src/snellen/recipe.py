@@ -14,7 +14,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 
 from snellen import store
 from snellen.shelf import (
-    AUGMENTS, DECODERS, DEGRADATIONS, FILTERS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Shelf, hint,
+    AUGMENTS,
+    DECODERS,
+    DEGRADATIONS,
+    FILTERS,
+    LOSSES,
+    MODELS,
+    OPTIMIZERS,
+    SCHEDULES,
+    TASKS,
+    Shelf,
+    hint,
 )  # fmt: skip
 from snellen.values import SnellenError, freeze, thaw
 

@@ -24,7 +24,7 @@ SCORES = ("psnr", "psnr_y", "ssim", "feature_distance", *(("lpips",) if lpips_at
 # What the model gains over the simple method, image by image.
 GAINS = {f"{name}_gain": name for name in SCORES}
 PLAIN = "baseline_"
-# Keeps the error ratio of an image that the simple method already restores (60 dB) finite.
+# Where both are perfect (beyond 60 dB), neither is better.
 TINY = 1e-6
 # Scores of the simple method that are remembered: they are the same in every epoch.
 MOST_KNOWN = 4096
@@ -34,8 +34,9 @@ _known: dict[bytes, dict[str, float]] = {}
 
 
 class Restoration:
-    """Rows hold every score of the answer and of the simple method (`baseline_…`), and as loss the share of its squared error
-    that is left: 1 is no better than the simple method, 0 is perfect. That makes images of any difficulty comparable."""
+    """Rows hold every score of the answer and of the simple method (`baseline_…`). Their share is the simple method's part in
+    the squared errors of both: 1/2 is no better than it, 1 is perfect; their loss is -log of that, in nats. So images of
+    any difficulty are comparable, and what guesses between the two methods has log 2, as in any choice between two."""
 
     name = ""
     # Pixels left out on each side where scores are on the brightness.
@@ -145,9 +146,10 @@ AUDITED = 128
 def _compared(output: Tensor, wanted: Tensor, plain: Tensor, *, border: int) -> dict[str, float]:
     own, other = image_scores(output, wanted, border=border), _remembered(wanted, plain, border)
     errors = [float((as_file(image) - as_file(wanted)).double().square().mean()) for image in (output, plain)]
+    share = (errors[1] + TINY) / (errors[0] + errors[1] + 2 * TINY)
     # A broken model's answer must not be clipped into a good number.
-    loss = (errors[0] + TINY) / (errors[1] + TINY) if bool(output.isfinite().all()) else math.nan
-    return {"loss": loss, **own, **{PLAIN + name: value for name, value in other.items()}}
+    loss = -math.log(share) if bool(output.isfinite().all()) else math.nan
+    return {"loss": loss, "share": share, **own, **{PLAIN + name: value for name, value in other.items()}}
 
 
 def _remembered(wanted: Tensor, plain: Tensor, border: int) -> dict[str, float]:

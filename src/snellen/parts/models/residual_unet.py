@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -33,13 +35,16 @@ class _ResidualUnet(Restorer):
         self.unshuffle, self.multiple = unshuffle, unshuffle * 2**levels
         self.reach = _reach(levels, blocks, unshuffle)
         self.first = nn.Conv2d(pixels, channels, 3, padding=1)
-        self.down = nn.ModuleList(_down(*pair, blocks) for pair in zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(_down(*pair, blocks) for pair in itertools.pairwise(widths))
         self.bottom = nn.Sequential(*(Residual(widths[-1]) for _ in range(blocks)))
-        self.up = nn.ModuleList(_up(*pair, blocks) for pair in zip(widths, widths[1:], strict=False))
+        self.up = nn.ModuleList(_up(*pair, blocks) for pair in itertools.pairwise(widths))
         self.last = nn.Conv2d(channels, pixels, 3, padding=1)
+        maps = [("first", unshuffle), *((f"down.{level}", unshuffle * 2 ** (level + 1)) for level in range(levels))]
         self.feature_info = [
-            {"module": f"down.{level}", "num_chs": widths[level + 1], "reduction": unshuffle * 2 ** (level + 1)}
-            for level in range(levels)
+            {"module": name, "num_chs": width, "reduction": reduction}
+            for (name, reduction), width in zip(
+                [*maps, ("bottom", self.multiple)], [channels, *widths[1:], widths[-1]], strict=True
+            )
         ]
         self.begin_at_the_input()
 

@@ -22,7 +22,8 @@ from snellen.parts.models._restorer import Enlarge
 from snellen.recipe import Recipe
 from snellen.shelf import FILTERS
 from snellen.tasks._degrade import Degrader
-from snellen.tasks._patches import DRAWS, patches as cut, tensor, whole_multiple
+from snellen.tasks._patches import DRAWS, tensor, whole_multiple
+from snellen.tasks._patches import patches as cut
 from snellen.train.augment import Augmenter
 from snellen.train.draws import keys, seed_of, uniforms
 from snellen.train.source import Samples
