@@ -70,7 +70,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalog, Pixels]
 def truth_of(recipe: Recipe, material: tuple[Catalog, Pixels], split: str = "train") -> Any:
     catalog, pixels = material
     task = TASKS.pick(recipe.task)()
-    return samples_of(task, recipe, [catalog.usable().of(split)], (), pixels)[0]
+    return samples_of(task, recipe, [catalog.usable().of(split)], (), pixels, None)[0]
 
 
 def augmenter(size: int = 16) -> Augmenter:

@@ -82,9 +82,13 @@ class Restoration:
         return model
 
     def loss(self, recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
-        """loss(output [n, 3, h, w], target of the same shape) -> [n]."""
-        result: Callable[[Tensor, Tensor], Tensor] = LOSSES.build(recipe.loss.name, recipe.loss.settings)
-        return result
+        """loss(output [n, 3, h, w], target of the same shape, or [n, 2, 3, h, w] as at evaluation) -> [n]."""
+        between: Callable[[Tensor, Tensor], Tensor] = LOSSES.build(recipe.loss.name, recipe.loss.settings)
+
+        def loss(output: Tensor, target: Tensor) -> Tensor:
+            return between(output, target if target.ndim == output.ndim else target[:, 0])
+
+        return loss
 
     def predict(self, output: Tensor, target: Tensor) -> dict[str, np.ndarray]:
         """Images [b, 3, h, w] and [b, 2, 3, h, w] (the wanted one; what the simple method gives) → scores of both, [b] each."""

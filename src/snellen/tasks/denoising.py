@@ -73,8 +73,8 @@ class denoising(Restoration):
         )
 
     def example(self) -> Example:
-        """A perfect answer to two images, for the law of tasks."""
-        wanted = torch.rand(2, 3, 24, 24, generator=torch.Generator().manual_seed(0)).mul(255).round().div(255)
+        """A perfect answer to eight images, for the law of tasks."""
+        wanted = torch.rand(8, 3, 24, 24, generator=torch.Generator().manual_seed(0)).mul(255).round().div(255)
         target = torch.stack([wanted, wanted * 0.9], dim=1)
         recipe = Recipe.make({"task": self.name}).change(RECIPE)
-        return Example(recipe, wanted, target, torch.zeros(2, dtype=torch.int64).numpy(), ())
+        return Example(recipe, wanted, target, torch.zeros(8, dtype=torch.int64).numpy(), ())

@@ -9,6 +9,7 @@ from torch import Tensor
 from snellen.parts.losses._images import difference, per_sample
 
 TASKS = ("super_resolution", "denoising")
+TAKES = "images"
 
 
 def l1() -> Callable[[Tensor, Tensor], Tensor]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from snellen.parts.losses._images import difference, per_sample
 
 TASKS = ("super_resolution", "denoising")
+TAKES = "images"
 
 
 def l2() -> Callable[[Tensor, Tensor], Tensor]:

@@ -14,6 +14,7 @@ from snellen.parts.losses._features import feature_distance
 from snellen.parts.losses._images import difference, per_sample
 
 TASKS = ("super_resolution", "denoising")
+TAKES = "images"
 
 
 def perceptual(*, weight: float = 0.1, pixel: float = 1.0, epsilon: float = 1e-3) -> Callable[[Tensor, Tensor], Tensor]:

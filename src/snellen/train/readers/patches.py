@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,17 +40,21 @@ MOST_KEPT = 256 << 20
 Filter = Callable[[np.ndarray], np.ndarray]
 
 
-def patches(task: Any, catalog: Catalog, classes: tuple[str, ...], pixels: Pixels, *, recipe: Recipe) -> Patches:
+def patches(
+    task: Any, catalog: Catalog, classes: tuple[str, ...], pixels: Pixels, *, recipe: Recipe, cache: Path | None
+) -> Patches:
     """The truth of a catalog's samples: their images at their own size, and how they are made worse.
 
-    Raises SnellenError for pixels that lie in no cache folder: images at their own size are kept beside them.
+    Images at their own size are kept beside the pixel store, which all cases share, else in `cache`. Raises SnellenError where
+    there is neither.
     """
-    if pixels.cache is None:
-        raise SnellenError("images at their own size are kept beside the pixel store, and this one lies in no folder")
+    home = pixels.cache or cache
+    if home is None:
+        raise SnellenError("images at their own size are kept in a cache, and neither the pixels nor the run have one")
     degrade = recipe.degrade
     given = FILTERS.build(degrade.baseline.name, degrade.baseline.settings) if degrade.baseline is not None else None
     return Patches(
-        open_native(catalog, cache=pixels.cache), tuple(catalog.table.column("content").to_pylist()), keys(catalog.ids),
+        open_native(catalog, cache=home), tuple(catalog.table.column("content").to_pylist()), keys(catalog.ids),
         Degrader.of(degrade.parts, scale=degrade.scale), degrade.scale, degrade.patches, given,
     )  # fmt: skip
 
