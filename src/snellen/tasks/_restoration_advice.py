@@ -13,8 +13,9 @@ from snellen.recipe import Recipe
 
 # Patches in a step, and steps that an epoch has at least where there are enough images: evaluation follows every epoch.
 PATCHES, STEPS = 16, 25
-# Of the budget, one training; the rest is for proofs and the ending. Seconds of audit, export and report.
-SHARE, OVERHEAD = 0.6, 60.0
+# Shares of the budget for one training: one that can be repeated in pairs, where that holds so many steps; else one that gets
+# what audit, export and report (seconds) leave, less a reserve.
+PROVABLE, ENOUGH, SHARE, OVERHEAD = 0.17, 4000, 0.65, 60.0
 # Epochs without a budget, and the most that are advised with one.
 EPOCHS, MOST = 60, 400
 # Seconds of the scores of an evaluated image.
@@ -48,19 +49,28 @@ def advice(
     images = int(given.get("train.batch") or min(PATCHES, max(1, facts.n // STEPS)))
     each = int(given.get("degrade.patches") or max(1, PATCHES // images))
     seconds = _epoch_seconds(facts, cost, base, sizes[0], each)
-    epochs = EPOCHS if budget is None else int((SHARE * budget - OVERHEAD) / seconds)
-    epochs = max(2, min(MOST, epochs))
+    epochs, share = _epochs(budget, seconds, max(1, facts.n // images))
     choices = (
         *others,
         *_sizes(sizes, base),
         *_steps(images, each),
         *_leaked(leaked),
         *_optimizer(),
-        _stages(epochs, budget),
+        _stages(epochs, budget, share),
     )
     kept = tuple(c for c in choices if not any(c.key == key or c.key.startswith(key + ".") for key in given))
     recipe = base.change({choice.key: choice.value for choice in kept}).change(given)
     return Advice(recipe, kept, sum(stage.epochs for stage in recipe.stages) * seconds)
+
+
+def _epochs(budget: float | None, seconds: float, steps: int) -> tuple[int, float]:
+    """Epochs of `seconds` and `steps` each, and the share of the budget that they are meant for."""
+    if budget is None:
+        return EPOCHS, 0.0
+    short = int(PROVABLE * budget / seconds)
+    if short * steps >= ENOUGH:
+        return min(MOST, short), PROVABLE
+    return max(2, min(MOST, int((SHARE * budget - OVERHEAD) / seconds))), SHARE
 
 
 def _epoch_seconds(facts: Facts, cost: Cost, base: Recipe, size: int, each: int) -> float:
@@ -110,8 +120,10 @@ def _optimizer() -> tuple[Choice, ...]:
     )  # fmt: skip
 
 
-def _stages(epochs: int, budget: float | None) -> Choice:
-    time = "without a budget" if budget is None else f"what {SHARE:.0%} of {budget:.0f} s hold"
+def _stages(epochs: int, budget: float | None, share: float) -> Choice:
+    time = "without a budget" if budget is None else f"what {share:.0%} of {budget:.0f} s hold"
+    if budget is not None and share == PROVABLE:
+        time += ", so that a remedy can be proved in pairs"
     stages = [{"name": "all", "unfreeze": "all", "epochs": epochs, "lr_scale": 1.0, "warmup": min(1.0, epochs / 10)}]
     return Choice(
         "stages", stages, f"{epochs} epochs of all layers, {time}; nothing is pretrained, so nothing is frozen first", "SPEC M3, L5",

@@ -27,6 +27,8 @@ RECIPE = {
     "train.precision": "fp32",
     "train.gap_samples": 8,
     "train.ema": 0.99,
+    # Runs from different noise lie in different basins: their mean is no model (Wortsman et al. 2022, section 2).
+    "improve.soup": False,
 }
 OWN = ("psnr", "psnr_y", "ssim", "psnr_gain", "psnr_y_gain", "ssim_gain")
 PAIRED = (
