@@ -87,8 +87,9 @@ def _probed(wanted: Recipe) -> str:
 
 
 def shape_of(wanted: Recipe, given: Mapping[str, Any]) -> dict[str, int]:
-    """What is probed: the user's size and batch, else those that most trainings have."""
-    size = int(given.get("data.size") or 128)
+    """What is probed: the user's size and batch, else the task's own size, else those that most trainings have."""
+    own = TASKS.constant(wanted.task, "RECIPE") or {}
+    size = int(given.get("data.size") or own.get("data.size") or 128)
     return {"size": size, "small": 64 if size > 96 else size // 2, "batch": min(wanted.train.batch, 64)}
 
 

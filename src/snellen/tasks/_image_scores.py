@@ -2,7 +2,7 @@
 
 All on 8-bit values, as a file would hold them. `psnr`: over the three channels and all pixels. `psnr_y`, `ssim`: on the
 brightness (BT.601), without a border for super-resolution, which is how its results are published.
-`feature_distance`: in the features of EfficientNet-Lite0, less is better. It stands in for LPIPS, whose network's weights
+`feature_distance`: in the features of EfficientNet-Lite0, of the middle 256 pixels at most, less is better. It stands in for LPIPS, whose network's weights
 cannot be had everywhere: it is built alike, but its weights were never fitted to what people see. `lpips`: where they can.
 """
 
@@ -20,6 +20,8 @@ from snellen.shelf import LOSSES
 
 # PSNR of equal images would be infinite, and the mean with it.
 MOST_DB = 100.0
+# Features are looked at in the middle of an image: a network over all of it, after every epoch, would cost more than training.
+FEATURES_SIDE = 256
 # SSIM's window; smaller images have none.
 WINDOW = 11
 LESS_IS_BETTER = ("feature_distance", "lpips")
@@ -39,9 +41,14 @@ def image_scores(output: Tensor, wanted: Tensor, *, border: int = 0) -> dict[str
     own, other = (_brightness(image.permute(1, 2, 0).numpy(), border) for image in (first, second))
     found = {
         "psnr": psnr(first.numpy(), second.numpy()), "psnr_y": psnr(own, other), "ssim": ssim(own, other),
-        "feature_distance": feature_distance(first, second),
+        "feature_distance": feature_distance(_middle(first), _middle(second)),
     }  # fmt: skip
     return {**found, "lpips": _lpips(first, second)} if lpips_at_hand() else found
+
+
+def _middle(image: Tensor) -> Tensor:
+    top, left = (max(0, (length - FEATURES_SIDE) // 2) for length in image.shape[1:])
+    return image[:, top : top + FEATURES_SIDE, left : left + FEATURES_SIDE]
 
 
 def as_file(image: Tensor) -> Tensor:

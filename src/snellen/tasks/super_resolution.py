@@ -28,6 +28,8 @@ RECIPE = {
     "train.ema": 0.99,
     # Runs from different noise lie in different basins: their mean is no model (Wortsman et al. 2022, section 2).
     "improve.soup": False,
+    # In dB.
+    "improve.margin": 0.05,
 }
 OWN = ("psnr", "psnr_y", "ssim", "psnr_gain", "psnr_y_gain", "ssim_gain")
 PAIRED = (
