@@ -130,6 +130,19 @@ def test_sides_become_multiples(shape: tuple[int, int], found: tuple[int, int]) 
     assert whole_multiple(np.zeros((*shape, 3), dtype=np.uint8), 4).shape[:2] == found
 
 
+def test_a_huge_image_is_asked_about_by_its_middle(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 8000, 3), dtype=np.uint8)
+    for place, split in enumerate(("train", "val")):
+        (tmp_path / "images" / split).mkdir(parents=True)
+        Image.fromarray(pixels + place).save(tmp_path / "images" / split / "a.png")
+    material = open_pixels(read([tmp_path / "images"], task="images"), size=16, cache=tmp_path / "cache")
+    samples = truth_of(recipe_of("super_resolution"), material, "val")
+    given, wanted = samples.truth.asked(0)
+    assert wanted.shape == (1, 2, 3, 12, 1024)
+    assert given.shape == (1, 3, 6, 512)
+    assert np.array_equal((wanted[0, 0] * 255).round().byte().permute(1, 2, 0).numpy(), (pixels + 1)[:, 3488:4512])
+
+
 @tasks
 def test_it_learns_and_its_rows_say_so(task: str, material: tuple[Catalog, Pixels], tmp_path: Path) -> None:
     catalog, pixels = material
