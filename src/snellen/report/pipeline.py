@@ -10,6 +10,7 @@ from typing import Any
 
 from snellen.recipe import Part, Recipe, Stage
 from snellen.report.words import Words, visible
+from snellen.shelf import TASKS
 
 TITLE, TEXT, LINE, PAD, GAP = 13.0, 11.5, 16.0, 12.0, 30.0
 # How much of a network drawn as five blocks learns, counted from the head.
@@ -130,6 +131,8 @@ def _augment(recipe: Recipe, words: Words) -> tuple[str, list[str]]:
     lines = [_part(part) for part in recipe.augment.parts]
     lines += [f"{_part(part)} → {', '.join(map(visible, part.classes))}" for part in recipe.augment.aimed]
     lines += [f"{name} α {value:g}" for name in ("mixup", "cutmix") if (value := getattr(recipe.augment, name))]
+    lines += [f"bicubic (scale {recipe.degrade.scale})"] if recipe.degrade.scale > 1 else []
+    lines += [_part(part) for part in recipe.degrade.parts]
     return words("pipeline.augment"), lines or [words("pipeline.nothing")]
 
 
@@ -174,7 +177,8 @@ def _metric(recipe: Recipe, words: Words) -> tuple[str, list[str]]:
 
 def _gates(recipe: Recipe, words: Words) -> tuple[str, list[str]]:
     score = recipe.gates.score
-    least = words("pipeline.score", {"score": score}) if score is not None else words("pipeline.baseline")
+    simple = words.texts.get(f"baselines.{TASKS.constant(recipe.task, 'SECTION')}", words("pipeline.baseline"))
+    least = words("pipeline.score", {"score": score}) if score is not None else simple
     return words("pipeline.gates"), [least, words("pipeline.parity", {"parity": recipe.gates.parity})]
 
 

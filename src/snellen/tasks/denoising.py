@@ -22,6 +22,7 @@ RECIPE = {
     "loss": {"name": "charbonnier", "settings": {}},
     "model.name": "residual_unet",
     "model.weights": "none",
+    "model.dropout": 0.0,
     "data.size": 64,
     "degrade.parts": [{"name": "gaussian", "settings": {"low": 25.0, "high": 25.0}}],
     "train.precision": "fp32",

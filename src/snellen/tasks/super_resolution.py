@@ -21,6 +21,7 @@ RECIPE = {
     "loss": {"name": "charbonnier", "settings": {}},
     "model.name": "edsr",
     "model.weights": "none",
+    "model.dropout": 0.0,
     "data.size": 48,
     "degrade.scale": 2,
     "train.precision": "fp32",
