@@ -131,7 +131,8 @@ def _tiles(material: Material, words: Words) -> list[View]:
     if material.catalog is not None:
         usable = material.catalog.usable()
         tiles.append({"name": words("tile.images"), "value": f"{len(material.catalog):,}"})
-        tiles.append({"name": words("tile.classes"), "value": f"{len(usable.classes):,}"})
+        classes = len(usable.classes) or len(material.rows[1].classes if material.rows else ())
+        tiles += [{"name": words("tile.classes"), "value": f"{classes:,}"}] if classes else []
     if material.audited or material.findings:
         found = [finding for finding in (*material.audit, *material.findings) if finding.looked]
         tiles.append({"name": words("tile.findings"), "value": f"{len(found):,}"})

@@ -112,7 +112,8 @@ def _arrow(a: Box, b: Box) -> str:
 def _data(recipe: Recipe, counts: Mapping[str, Any], words: Words) -> tuple[str, list[str]]:
     lines = [visible(str(counts["name"]))] if counts.get("name") else []
     if counts.get("samples"):
-        lines.append(words("pipeline.samples", {"n": counts["samples"], "k": counts["classes"]}))
+        kind = "pipeline.samples" if counts["classes"] else "pipeline.images"
+        lines.append(words(kind, {"n": counts["samples"], "k": counts["classes"]}))
     size = {"train": recipe.data.size, "eval": recipe.data.eval_size or recipe.data.size}
     return words("pipeline.data"), [*lines, words("pipeline.size", size)]
 
