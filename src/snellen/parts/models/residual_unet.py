@@ -35,9 +35,9 @@ class _ResidualUnet(Restorer):
         self.unshuffle, self.multiple = unshuffle, unshuffle * 2**levels
         self.reach = _reach(levels, blocks, unshuffle)
         self.first = nn.Conv2d(pixels, channels, 3, padding=1)
-        self.down = nn.ModuleList(_down(*pair, blocks) for pair in itertools.pairwise(widths))
+        self.down = nn.ModuleList(_Down(*pair, blocks) for pair in itertools.pairwise(widths))
         self.bottom = nn.Sequential(*(Residual(widths[-1]) for _ in range(blocks)))
-        self.up = nn.ModuleList(_up(*pair, blocks) for pair in itertools.pairwise(widths))
+        self.up = nn.ModuleList(_Up(*pair, blocks) for pair in itertools.pairwise(widths))
         self.last = nn.Conv2d(channels, pixels, 3, padding=1)
         maps = [("first", unshuffle), *((f"down.{level}", unshuffle * 2 ** (level + 1)) for level in range(levels))]
         self.feature_info = [
@@ -53,12 +53,11 @@ class _ResidualUnet(Restorer):
         now: Tensor = self.first(F.pixel_unshuffle(x - 0.5, self.unshuffle))
         kept = []
         for down in self.down:
-            now = down["blocks"](now)
-            kept.append(now)
-            now = down["reduce"](now)
+            full, now = down(now)
+            kept.append(full)
         now = self.bottom(now)
         for up, skip in zip(reversed(self.up), reversed(kept), strict=True):
-            now = up["blocks"](F.pixel_shuffle(up["enlarge"](now), 2) + skip)
+            now = up(now, skip)
         return now
 
     def restored(self, x: Tensor) -> Tensor:
@@ -69,22 +68,32 @@ class _ResidualUnet(Restorer):
         return x + change[:, :, :height, :width]
 
 
-def _down(width: int, deeper: int, blocks: int) -> nn.ModuleDict:
-    return nn.ModuleDict(
-        {
-            "blocks": nn.Sequential(*(Residual(width) for _ in range(blocks))),
-            "reduce": nn.Conv2d(width, deeper, 2, stride=2),
-        }
-    )
+class _Down(nn.Module):
+    """Blocks, and a halving."""
+
+    def __init__(self, width: int, deeper: int, blocks: int) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*(Residual(width) for _ in range(blocks)))
+        self.reduce = nn.Conv2d(width, deeper, 2, stride=2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps at this level, for the skip, and at the next."""
+        full = self.blocks(x)
+        return full, self.reduce(full)
 
 
-def _up(width: int, deeper: int, blocks: int) -> nn.ModuleDict:
-    return nn.ModuleDict(
-        {
-            "enlarge": nn.Conv2d(deeper, 4 * width, 1),
-            "blocks": nn.Sequential(*(Residual(width) for _ in range(blocks))),
-        }
-    )
+class _Up(nn.Module):
+    """A doubling, the skip added, and blocks."""
+
+    def __init__(self, width: int, deeper: int, blocks: int) -> None:
+        super().__init__()
+        self.enlarge = nn.Conv2d(deeper, 4 * width, 1)
+        self.blocks = nn.Sequential(*(Residual(width) for _ in range(blocks)))
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Maps at this level."""
+        found: Tensor = self.blocks(F.pixel_shuffle(self.enlarge(x), 2) + skip)
+        return found
 
 
 def _reach(levels: int, blocks: int, unshuffle: int) -> int:
