@@ -39,6 +39,7 @@ OTHERS = {
     "record.py DATA FOLDER": "records runs of one recipe",
     "aa.py FOLDER/runs": "how often the proof adopts a recipe against itself",
     "sabotage.py DATA": "three spoiled trainings, healed and not, at equal compute",
+    "restoration.py DATA": "what super-resolution and denoising gain over the simple method",
 }
 
 

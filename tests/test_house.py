@@ -43,7 +43,7 @@ FLOORS = (
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # What may meet on one floor: the values below everything, the files that tell of a run, and the top.
 NOUNS = {"values", "shelf", "store", "recipe", "catalog", "annotations", "rows", "run", "case"}
-MEETINGS = {("improve", "examine"), ("advise", "budget"), ("tasks", "advise"), ("tasks", "budget")}
+MEETINGS = {("improve", "examine"), ("advise", "budget"), ("tasks", "advise"), ("tasks", "budget"), ("tasks", "data")}
 NO_TORCH = {
     "values",
     "shelf",

@@ -79,7 +79,7 @@ class Catalog:
 
     @property
     def task(self) -> str:
-        """What the annotations are for: classification, multilabel, detection, instance, keypoints, segmentation, restoration."""
+        """What the annotations are for: classification, multilabel, detection, instance, keypoints, segmentation, restoration, images."""
         return str(self.about("task") or "classification")
 
     def about(self, key: str) -> Any:

@@ -31,6 +31,7 @@ SET = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the r
 STAGES = Annotated[str | None, typer.Option("--stages", help="Epochs by stage: head=10,last=5,all=20. A stage left out is not run.")]  # fmt: skip
 EPOCHS = Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs over all stages, shared out as advised.")]
 MODEL = Annotated[str | None, typer.Option("--model", help="Any timm model name.")]
+TASK = Annotated[str | None, typer.Option("--task", help="What to train for. Default: what the annotations are for.")]
 SEED = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the run.")]
 RESUME = Annotated[bool, typer.Option("--resume", help="Go on where a stopped or killed run left off.")]
 LANG = Annotated[str, typer.Option("--lang", help="Language of the report: en or zh.")]
@@ -45,7 +46,7 @@ PARTS = Annotated[
 @app.command()
 def run(
     data: DATA, out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, stages: STAGES = None,
-    epochs: EPOCHS = None, model: MODEL = None, seed: SEED = None, resume: RESUME = False, lang: LANG = "en",
+    epochs: EPOCHS = None, task: TASK = None, model: MODEL = None, seed: SEED = None, resume: RESUME = False, lang: LANG = "en",
     json: JSON = False, parts: PARTS = None,
     no_heal: Annotated[bool, typer.Option("--no-heal", help="Train once; try no remedies.")] = False,
 ) -> None:  # fmt: skip
@@ -53,7 +54,7 @@ def run(
 
     Example: snellen run photos/ --budget 10m
     """
-    changes = _changes(set_, model, seed)
+    changes = _changes(set_, model, seed, task)
     _do(
         "run", json, parts, recipe, sources=data, out=out, budget=_seconds(budget), recipe=recipe, lang=_lang(lang),
         changes=changes | _stages(stages), epochs=epochs, heal=not no_heal, resume=resume,
@@ -108,7 +109,7 @@ def apply(
 @app.command()
 def train(
     data: DATA, out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, stages: STAGES = None,
-    epochs: EPOCHS = None, model: MODEL = None, seed: SEED = None, resume: RESUME = False, lang: LANG = "en",
+    epochs: EPOCHS = None, task: TASK = None, model: MODEL = None, seed: SEED = None, resume: RESUME = False, lang: LANG = "en",
     json: JSON = False, parts: PARTS = None,
 ) -> None:  # fmt: skip
     """Audit, advise and train once, without remedies, test or export.
@@ -117,7 +118,7 @@ def train(
     """
     _do(
         "train", json, parts, recipe, sources=data, out=out, budget=_seconds(budget), recipe=recipe, lang=_lang(lang),
-        changes=_changes(set_, model, seed) | _stages(stages), epochs=epochs, resume=resume,
+        changes=_changes(set_, model, seed, task) | _stages(stages), epochs=epochs, resume=resume,
     )  # fmt: skip
 
 
@@ -286,10 +287,12 @@ def _seconds(text: str | None) -> float | None:
     return _usage(seconds, text) if text else None
 
 
-def _changes(items: list[str] | None, model: str | None, seed: int | None) -> dict[str, Any]:
+def _changes(items: list[str] | None, model: str | None, seed: int | None, task: str | None) -> dict[str, Any]:
     from snellen.entry import changes
 
     named = {"model.name": model} if model else {}
+    # As in names of files, so on the command line: super-resolution is super_resolution.
+    named |= {"task": task.replace("-", "_")} if task else {}
     return {**_usage(changes, items or []), **named, **({"seed": seed} if seed is not None else {})}
 
 

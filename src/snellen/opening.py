@@ -82,10 +82,21 @@ def with_defaults(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
     """The recipe with its task's own defaults where the user has set nothing."""
     defaults: Mapping[str, Any] = TASKS.constant(recipe.task, "RECIPE") or {}
 
-    def free(key: str) -> bool:
-        return not any(f"{mine}.".startswith(f"{key}.") or f"{key}.".startswith(f"{mine}.") for mine in given)
+    return recipe.change({key: value for key, value in defaults.items() if not _given(key, given)})
 
-    return recipe.change({key: value for key, value in defaults.items() if free(key)})
+
+def _given(key: str, given: Mapping[str, Any]) -> bool:
+    """Whether the user set this key: itself, something below it, or within a whole section above it."""
+    for mine, value in given.items():
+        if f"{mine}.".startswith(f"{key}."):
+            return True
+        if key.startswith(f"{mine}."):
+            inner: Any = value
+            for step in key[len(mine) + 1 :].split("."):
+                inner = inner.get(step) if isinstance(inner, Mapping) else None
+            if inner is not None:
+                return True
+    return False
 
 
 def _measurable(recipe: Recipe, known: tuple[str, ...]) -> None:

@@ -81,12 +81,15 @@ def _costs(wanted: Recipe, given: Mapping[str, Any], watch: Watch) -> Costs:
 def _probed(wanted: Recipe) -> str:
     """What is remembered under one name costs the same."""
     decoder = f":{wanted.model.decoder.model_dump_json()}" if wanted.model.decoder else ""
-    return f"{wanted.model.name}:{wanted.model.weights == 'none'}{decoder}"
+    own = {**wanted.model.settings, **({"scale": wanted.degrade.scale} if wanted.degrade.scale > 1 else {})}
+    settings = "".join(f":{key}={value}" for key, value in sorted(own.items()))
+    return f"{wanted.model.name}:{wanted.model.weights == 'none'}{decoder}{settings}"
 
 
 def shape_of(wanted: Recipe, given: Mapping[str, Any]) -> dict[str, int]:
-    """What is probed: the user's size and batch, else those that most trainings have."""
-    size = int(given.get("data.size") or 128)
+    """What is probed: the user's size and batch, else the task's own size, else those that most trainings have."""
+    own = TASKS.constant(wanted.task, "RECIPE") or {}
+    size = int(given.get("data.size") or own.get("data.size") or 128)
     return {"size": size, "small": 64 if size > 96 else size // 2, "batch": min(wanted.train.batch, 64)}
 
 

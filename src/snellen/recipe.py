@@ -13,7 +13,19 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
 from snellen import store
-from snellen.shelf import AUGMENTS, DECODERS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Shelf, hint
+from snellen.shelf import (
+    AUGMENTS,
+    DECODERS,
+    DEGRADATIONS,
+    FILTERS,
+    LOSSES,
+    MODELS,
+    OPTIMIZERS,
+    SCHEDULES,
+    TASKS,
+    Shelf,
+    hint,
+)  # fmt: skip
 from snellen.values import SnellenError, freeze, thaw
 
 
@@ -86,6 +98,17 @@ class Augment(_Frozen):
     aimed: tuple[AimedPart, ...] = ()
     mixup: Annotated[float, Field(ge=0)] = 0.0
     cutmix: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Degrade(_Frozen):
+    """What makes a given image of a wanted one, for tasks that restore images: `parts` of the degradations shelf, and a
+    reduction by `scale` after those that blur. `baseline`: the filter to beat (None: none; then it is bicubic enlargement).
+    `patches`: how many are cut of each image of a batch."""
+
+    scale: Annotated[int, Field(ge=1, le=8)] = 1
+    parts: tuple[Part, ...] = ()
+    baseline: Part | None = None
+    patches: Annotated[int, Field(ge=1, le=256)] = 4
 
 
 class Stage(_Frozen):
@@ -161,6 +184,7 @@ class Recipe(_Frozen):
     loss: Part = Part(name="cross_entropy", settings={"smoothing": 0.1})
     optim: Optim = Optim()
     augment: Augment = Augment()
+    degrade: Degrade = Degrade()
     stages: tuple[Stage, ...] = (
         Stage(name="head", unfreeze="head", epochs=15, lr_scale=10.0),
         Stage(name="last", unfreeze="last", epochs=5, lr_scale=1.0),
@@ -229,6 +253,8 @@ class Recipe(_Frozen):
                 "optim.settings": OPTIMIZERS.resolve(self.optim.name, self.optim.settings),
                 "augment.parts": augment["parts"],
                 "augment.aimed": augment["aimed"],
+                "degrade.parts": [_full(DEGRADATIONS, part) for part in self.degrade.parts],
+                "degrade.baseline": _full(FILTERS, self.degrade.baseline) if self.degrade.baseline else None,
                 "data.eval_size": self.data.eval_size or self.data.size,
                 **{f"stages.{i}.schedule": _full(SCHEDULES, stage.schedule) for i, stage in enumerate(self.stages)},
             }

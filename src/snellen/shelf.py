@@ -192,6 +192,8 @@ AUGMENTS = Shelf("augments")
 MODELS = Shelf("models")
 METERS = Shelf("meters")
 DECODERS = Shelf("decoders")
+DEGRADATIONS = Shelf("degradations")
+FILTERS = Shelf("filters")
 TASKS = Shelf("tasks")
 READERS = Shelf("train/readers")
 PICTURES = Shelf("ship/pictures")
@@ -208,6 +210,8 @@ SHELVES = (
     MODELS,
     DECODERS,
     METERS,
+    DEGRADATIONS,
+    FILTERS,
     TASKS,
     READERS,
     PICTURES,

@@ -14,7 +14,9 @@ Decision = Literal["adopt", "reject", "undecided"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warn", "block")
 
 # The question a run answers. A remedy may change how it is answered, never these.
-QUESTION = ("task", "metric", "seed", "gates", "data.val", "data.test", "data.group")
+QUESTION = (
+    "task", "metric", "seed", "gates", "data.val", "data.test", "data.group", "degrade.scale", "degrade.parts", "degrade.baseline",
+)  # fmt: skip
 
 
 class SnellenError(Exception):

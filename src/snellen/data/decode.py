@@ -27,7 +27,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from snellen.data.measure import LOOK, measure
-from snellen.values import FrozenMap
+from snellen.values import FrozenMap, SnellenError
 
 # Plain raster formats only: Pillow also knows formats that start other programs (EPS) or follow links.
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM")
@@ -89,6 +89,21 @@ def file_verdict(path: Path) -> str:
     return "ok" if info.st_size else "empty file"
 
 
+def whole(path: Path) -> np.ndarray:
+    """All pixels of an image that `decode` found usable, [h, w, 3] uint8, upright, by the same rules.
+
+    Raises SnellenError where the file can no longer be read as it was.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            image.load()
+            return np.array(rgb(ImageOps.exif_transpose(image)))
+    except (*_DAMAGE, MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise SnellenError(
+            f"{path} could be read before and cannot now ({error}); were the images changed meanwhile?"
+        ) from None
+
+
 def decode(path: Path, size: int) -> Decoded:
     """Decode `path` to size x size. Whatever is wrong with the file becomes the verdict; nothing is raised for it."""
     verdict = file_verdict(path)
@@ -122,7 +137,7 @@ def _decode(image: Any, size: int, weight: int) -> Decoded:
     }  # fmt: skip
     if lost is not None:
         return Decoded("truncated", measured={**stored, "lost": lost})
-    colour = _reduced(_rgb(ImageOps.exif_transpose(image) if turned else image), size)
+    colour = _reduced(rgb(ImageOps.exif_transpose(image) if turned else image), size)
     square = colour.resize((size, size), Image.Resampling.BICUBIC)
     measured = {**stored, "lost": 0.0, **measure(colour, square)}
     if measured["contrast"] < BLANK and measured["colour_spread"] < BLANK:
@@ -166,7 +181,7 @@ def _lost(image: Any) -> float:
     return 1.0 if not len(kept) else float(1 - (kept[-1] + 1) / len(rows))
 
 
-def _rgb(image: Any) -> Any:
+def rgb(image: Any) -> Any:
     """RGB by the rules of the module's head."""
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")

@@ -42,11 +42,12 @@ Notice = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class Pixels:
     """`array` [m, size, size, 3] uint8 (memory-mapped, read-only); `index`: content hash -> row of `array`; `held`: keeps
-    the store from being evicted while this is in use."""
+    the store from being evicted while this is in use; `cache`: the folder of all stores, for what is decoded otherwise."""
 
     array: np.ndarray
     index: Mapping[str, int] = field(default_factory=FrozenMap, repr=False)
     held: Hold | None = field(default=None, repr=False, compare=False)
+    cache: Path | None = field(default=None, repr=False, compare=False)
 
     @property
     def size(self) -> int:
@@ -100,7 +101,7 @@ def open_pixels(
     usable = [verdict == OK for verdict in measured.column("verdict").to_pylist()]
     contents = measured.column("content").to_pylist()
     index = {content: row for row, (content, good) in enumerate(zip(contents, usable, strict=True)) if good}
-    return joined, Pixels(array, FrozenMap(index), held)
+    return joined, Pixels(array, FrozenMap(index), held, Path(cache))
 
 
 def _distinct(catalog: Catalog) -> dict[str, Path]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from snellen.recipe import Recipe
 from snellen.values import Finding, Remedy, Safety
 
-CURES = ("overfitting",)
+TASKS = ("classification", "segmentation")
+CURES = ("overfitting", "overlap_gap")
 SOURCE = "SPEC D8; Krizhevsky, Sutskever & Hinton 2012, §4.1; Shorten & Khoshgoftaar 2019."
 SAFETY: Safety = "trade-off"
 ORDER = 30

@@ -5,7 +5,8 @@ from __future__ import annotations
 from snellen.recipe import Recipe
 from snellen.values import Finding, Remedy, Safety
 
-CURES = ("overfitting",)
+TASKS = ("classification", "segmentation")
+CURES = ("overfitting", "overlap_gap")
 SOURCE = "SPEC S1, L8 (0.3 to 0.5); Srivastava et al. 2014, JMLR 15."
 SAFETY: Safety = "safe"
 ORDER = 100

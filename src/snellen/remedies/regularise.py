@@ -7,6 +7,7 @@ from typing import Any
 from snellen.recipe import Recipe
 from snellen.values import Finding, Remedy, Safety
 
+TASKS = ("classification", "segmentation")
 CURES = ("overfitting",)
 SOURCE = "SPEC S1, L8, D8; Steiner et al. 2022, arXiv:2106.10270 (augmentation and regularisation together)."
 SAFETY: Safety = "safe"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from snellen.recipe import Recipe
 from snellen.values import Finding, Remedy, Safety
 
-CURES = ("overfitting",)
+CURES = ("overfitting", "overlap_gap")
 SOURCE = "SPEC L8, L4 (SGD up to 5e-4); Loshchilov & Hutter 2019, arXiv:1711.05101 (AdamW 0.05)."
 SAFETY: Safety = "safe"
 ORDER = 240

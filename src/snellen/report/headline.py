@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from snellen.report.material import Material
-from snellen.report.words import SHARES, Words, number
+from snellen.report.words import Words, is_share, number
 from snellen.values import Verdict
 
 View = dict[str, Any]
@@ -49,7 +49,7 @@ def interval(metric: str, split: str, value: Mapping[str, Any], words: Words) ->
     """One measured value with its interval, in words and, for a share, as places on a line from 0 to 100."""
     middle, low, high = (number(value.get(key)) for key in ("value", "low", "high"))
     places = None
-    if metric in (*SHARES, "auc") and middle is not None and low is not None and high is not None:
+    if (is_share(metric) or metric == "auc") and middle is not None and low is not None and high is not None:
         width = max((high - low) * 100, 0.6)
         places = {"low": low * 100, "high": high * 100, "value": middle * 100, "width": width}
     return {
@@ -131,7 +131,8 @@ def _tiles(material: Material, words: Words) -> list[View]:
     if material.catalog is not None:
         usable = material.catalog.usable()
         tiles.append({"name": words("tile.images"), "value": f"{len(material.catalog):,}"})
-        tiles.append({"name": words("tile.classes"), "value": f"{len(usable.classes):,}"})
+        classes = len(usable.classes) or len(material.rows[1].classes if material.rows else ())
+        tiles += [{"name": words("tile.classes"), "value": f"{classes:,}"}] if classes else []
     if material.audited or material.findings:
         found = [finding for finding in (*material.audit, *material.findings) if finding.looked]
         tiles.append({"name": words("tile.findings"), "value": f"{len(found):,}"})

@@ -10,6 +10,7 @@ from typing import Any
 
 from snellen.recipe import Part, Recipe, Stage
 from snellen.report.words import Words, visible
+from snellen.shelf import TASKS
 
 TITLE, TEXT, LINE, PAD, GAP = 13.0, 11.5, 16.0, 12.0, 30.0
 # How much of a network drawn as five blocks learns, counted from the head.
@@ -111,7 +112,8 @@ def _arrow(a: Box, b: Box) -> str:
 def _data(recipe: Recipe, counts: Mapping[str, Any], words: Words) -> tuple[str, list[str]]:
     lines = [visible(str(counts["name"]))] if counts.get("name") else []
     if counts.get("samples"):
-        lines.append(words("pipeline.samples", {"n": counts["samples"], "k": counts["classes"]}))
+        kind = "pipeline.samples" if counts["classes"] else "pipeline.images"
+        lines.append(words(kind, {"n": counts["samples"], "k": counts["classes"]}))
     size = {"train": recipe.data.size, "eval": recipe.data.eval_size or recipe.data.size}
     return words("pipeline.data"), [*lines, words("pipeline.size", size)]
 
@@ -130,12 +132,15 @@ def _augment(recipe: Recipe, words: Words) -> tuple[str, list[str]]:
     lines = [_part(part) for part in recipe.augment.parts]
     lines += [f"{_part(part)} → {', '.join(map(visible, part.classes))}" for part in recipe.augment.aimed]
     lines += [f"{name} α {value:g}" for name in ("mixup", "cutmix") if (value := getattr(recipe.augment, name))]
+    lines += [f"bicubic (scale {recipe.degrade.scale})"] if recipe.degrade.scale > 1 else []
+    lines += [_part(part) for part in recipe.degrade.parts]
     return words("pipeline.augment"), lines or [words("pipeline.nothing")]
 
 
 def _network(recipe: Recipe, words: Words) -> tuple[str, list[str]]:
     model, train, optim = recipe.model, recipe.train, recipe.optim
     first = f"{visible(model.name)} · {words('pipeline.weights', {'weights': visible(model.weights)})}"
+    first = f"{visible(model.decoder.name)} · {first}" if model.decoder else first
     extras = [f"dropout {model.dropout:g}"] if model.dropout else []
     extras += [f"drop path {model.drop_path:g}"] if model.drop_path else []
     extras += [f"EMA {train.ema:g}"] if train.ema else []
@@ -173,7 +178,8 @@ def _metric(recipe: Recipe, words: Words) -> tuple[str, list[str]]:
 
 def _gates(recipe: Recipe, words: Words) -> tuple[str, list[str]]:
     score = recipe.gates.score
-    least = words("pipeline.score", {"score": score}) if score is not None else words("pipeline.baseline")
+    simple = words.texts.get(f"baselines.{TASKS.constant(recipe.task, 'SECTION')}", words("pipeline.baseline"))
+    least = words("pipeline.score", {"score": score}) if score is not None else simple
     return words("pipeline.gates"), [least, words("pipeline.parity", {"parity": recipe.gates.parity})]
 
 

@@ -17,8 +17,32 @@ TEXT = Path(__file__).parent / "text"
 
 # Scores that are shares of 1: they are said in per cent, and their differences in percentage points.
 SHARES = frozenset(
-    ("accuracy", "top1", "top5", "precision_macro", "recall_macro", "f1_macro", "precision", "recall", "f1", "ece")
+    (
+        "accuracy",
+        "top1",
+        "top5",
+        "precision_macro",
+        "recall_macro",
+        "f1_macro",
+        "precision",
+        "recall",
+        "f1",
+        "ece",
+        "miou",
+        "dice",
+        "boundary_f",
+        "pixel_accuracy",
+        "image_iou",
+    )
 )
+
+# Shares that are measured of each class, under the metric's name and the class's.
+BY_CLASS = {"iou": "IoU", "dice": "Dice"}
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a share of 1."""
+    return metric in SHARES or metric.partition("_")[0] in BY_CLASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +69,9 @@ class Words:
     def label(self, kind: str, name: str) -> str:
         """The text of `<kind>.<name>`, or the name itself made readable: loss_gap → Loss gap."""
         text = self.texts.get(f"{kind}.{name}")
+        start, _, rest = str(name).partition("_")
+        if text is None and kind == "metrics" and start in BY_CLASS:
+            return f"{BY_CLASS[start]}: {rest}"
         plain = str(name).replace("_", " ").strip()
         return text if text is not None else plain[:1].upper() + plain[1:]
 
@@ -78,7 +105,7 @@ class Words:
         value = number(value)
         if value is None:
             return "–"
-        return f"{value:.1%}" if metric in SHARES else f"{value:.3f}"
+        return f"{value:.1%}" if is_share(metric) else f"{value:.3f}"
 
     def effect(self, metric: str, value: Any) -> str:
         """A signed difference of a metric: in percentage points, of a log loss in nats, of a PSNR in dB; a dash for none."""

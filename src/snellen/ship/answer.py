@@ -15,17 +15,19 @@ OUTPUT = "probabilities"
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`of`: output of the model → answer [n, …], traced into the file; `output`: its name there; `preparation`: what must
-    happen to a photo before, in words, for images of a size; `same`: whether two answers say the same, bool [n, …]."""
+    happen to a photo before, in words, for images of a size; `same`: whether two answers say the same, bool [n, …]; `free`:
+    whether the file takes images of any height and width."""
 
     of: Callable[[torch.Tensor], torch.Tensor]
     output: str
     preparation: Callable[[int], str]
     same: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    free: bool = False
 
     @classmethod
     def by(cls, task: Any) -> Answer:
         """As a task gives it."""
-        return cls(task.answer, task.output, task.preparation, task.same)
+        return cls(task.answer, task.output, task.preparation, task.same, bool(getattr(task, "free", False)))
 
 
 def _softmax(output: torch.Tensor) -> torch.Tensor:

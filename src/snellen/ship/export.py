@@ -56,7 +56,8 @@ def to_onnx(
     about: Mapping[str, Any],
     answer: Answer = CLASSES,
 ) -> Path:
-    """Write the model as one ONNX file with a free batch dimension; input `image`, output as `answer` names it.
+    """Write the model as one ONNX file with a free batch dimension (and free sides, where `answer` says so); input `image`,
+    output as `answer` names it.
 
     `model` takes normalised images and gives what `answer` makes an answer of: for classes, logits [n, k]. `about` goes into the file's metadata beside task, classes,
     preprocessing and version (keys such as recipe, license; whatever is not text is written as JSON). Raises
@@ -64,8 +65,8 @@ def to_onnx(
     2 GB.
     """
     deployed = Deployed(model, mean=mean, std=std, answer=answer)
-    # Two images, since tracing with one would fix the batch at one.
-    example = torch.zeros(2, 3, size, size)
+    # Two images, since tracing with one would fix the batch at one; sides that differ, where both are free.
+    example = torch.zeros(2, 3, size, size + 8 if answer.free else size)
     with torch.inference_mode():
         outputs = deployed(example).shape[1]
     if classes and outputs != len(classes):
@@ -105,6 +106,7 @@ def metadata(
 
 
 def _trace(deployed: Deployed, example: torch.Tensor) -> onnx.ModelProto:
+    free = {0: "batch", **({2: "height", 3: "width"} if deployed.answer.free else {})}
     try:
         program = torch.onnx.export(
             deployed,
@@ -112,7 +114,7 @@ def _trace(deployed: Deployed, example: torch.Tensor) -> onnx.ModelProto:
             dynamo=True,
             input_names=[INPUT],
             output_names=[deployed.answer.output],
-            dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
+            dynamic_shapes={INPUT: {axis: torch.export.Dim(name) for axis, name in free.items()}},
             verbose=False,
         )
     except torch.onnx.errors.OnnxExporterError as error:

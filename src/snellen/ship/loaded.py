@@ -41,7 +41,10 @@ class Loaded:
 
     def samples(self, catalog: Catalog, pixels: Pixels) -> Samples:
         """Some samples ready to be read, with what is wanted of them."""
-        return samples_of(self.task, self.recipe, [catalog], self.classes, pixels)[0]
+        # A run of a case has the case's cache.
+        home = self.run.folder.parent
+        cache = home.parent / "cache" if home.name == "runs" else None
+        return samples_of(self.task, self.recipe, [catalog], self.classes, pixels, cache)[0]
 
     def predict(self, catalog: Catalog, pixels: Pixels) -> Rows:
         """Stored-row form of the predictions on some samples."""

@@ -60,7 +60,7 @@ def begin(recipe: Recipe, catalog: Catalog, pixels: Pixels, folder: Path, settin
     model = setting.prepare(switched(task.model(recipe, classes), recipe.train))
     mean, std = normal_of(model)
     parts = (pool_of(task, catalog, classes), usable.of("train"), usable.of("val"))
-    pool, training, validation = samples_of(task, recipe, parts, classes, pixels)
+    pool, training, validation = samples_of(task, recipe, parts, classes, pixels, cache)
     return Job(
         run, recipe, task, model, classes, pool, training, validation, _subset(training, recipe),
         augmenter(recipe, classes, mean, std), setting, cache,
@@ -104,13 +104,15 @@ def pool_of(task: Any, catalog: Catalog, classes: tuple[str, ...]) -> Catalog:
 
 
 def samples_of(
-    task: Any, recipe: Recipe, parts: Sequence[Catalog], classes: tuple[str, ...], pixels: Pixels
+    task: Any, recipe: Recipe, parts: Sequence[Catalog], classes: tuple[str, ...], pixels: Pixels, cache: Path | None
 ) -> list[Samples]:
-    """The parts of a catalog made ready to be read, each by the task's reader."""
+    """The parts of a catalog made ready to be read, each by the task's reader, which may keep things under `cache`."""
     name = TASKS.constant(recipe.task, "READER")
     read = READERS.pick(name)
     return [
-        Samples.of(part, task.target(part, classes), pixels, read(task, part, classes, pixels, recipe=recipe))
+        Samples.of(
+            part, task.target(part, classes), pixels, read(task, part, classes, pixels, recipe=recipe, cache=cache)
+        )
         for part in parts
     ]
 

@@ -130,7 +130,7 @@ def _job(
         usable = usable_for(recipe, catalog)
         classes = task.classes(usable)
         parts = (pool_of(task, catalog, classes), usable.of("train"), usable.of("val"))
-        known[key] = classes, *samples_of(task, recipe, parts, classes, pixels)
+        known[key] = classes, *samples_of(task, recipe, parts, classes, pixels, cache)
     classes, pool, training, validation = known[key]
     return Job(
         run=Run(cache), recipe=recipe, task=task, model=nn.Identity(), classes=classes, pool=pool, training=training,

@@ -32,7 +32,8 @@ def read_class_folders(root: Path, name: str) -> Reading:
     if not placed:
         raise SnellenError(
             f"{root} holds {len(found.files)} images but no class folders; put the images of each class in a folder "
-            "of its name, or give a CSV file with the columns path and label"
+            "of its name, or give a CSV file with the columns path and label; images alone are enough for --task "
+            "super-resolution and denoising"
         )
     samples = []
     for file, place in placed.items():

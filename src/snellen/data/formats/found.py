@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from snellen.data.formats import coco, labelme, masks, multilabel, pairs, voc, yolo
+from snellen.data.formats import coco, images, labelme, masks, multilabel, pairs, voc, yolo
 from snellen.data.formats.class_folders import read_class_folders
 from snellen.data.formats.metadata import with_metadata
 from snellen.data.formats.notes import Notes, joined
@@ -20,11 +20,11 @@ from snellen.data.formats.tree import Parts, Tree, tree_of
 from snellen.data.walk import is_image_name
 from snellen.values import SnellenError
 
-TASKS = ("classification", "multilabel", "detection", "instance", "keypoints", "segmentation", "restoration")
+TASKS = ("classification", "multilabel", "detection", "instance", "keypoints", "segmentation", "restoration", "images")
 SUFFIXES = TABLES | {".json", ".yaml", ".yml"}
 
 # The richest first. A format's file holds FORMAT, TASKS, OWN (suffixes of its files), `detect` and `read_<name>`.
-FORMATS: tuple[ModuleType, ...] = (coco, labelme, voc, yolo, masks, pairs, multilabel)
+FORMATS: tuple[ModuleType, ...] = (coco, labelme, voc, yolo, masks, pairs, multilabel, images)
 
 
 def read_source(path: Path, name: str, task: str | None) -> Reading:
@@ -66,6 +66,8 @@ def _folder(root: Path, name: str, task: str | None) -> Reading:
     asked = [format_ for format_ in there if task is None or task in format_.TASKS]
     if task == "restoration" and not asked:
         asked = [pairs]  # Asked for, it also takes words for roles that could be classes.
+    if task == "images":
+        asked = [images]
     failed: list[Reading] = []
     for format_ in asked:
         reading = _read(format_, root, name, tree, task, None)

@@ -54,6 +54,7 @@ NOTES = {
     "mask_without_image": ("missing", "Mask files belong to no image; they were left out."),
     "mask_lossy": ("corrupt", "Masks are JPEG files: their compression changes class ids along borders."),
     "pair_missing": ("missing", "Images have no counterpart in the folder of wanted images; they were left out."),
+    "given_ignored": ("info", "Images that were made worse stand beside the wanted ones; the wanted ones were taken."),
     "pair_unused": ("missing", "Wanted images have no counterpart; they were left out."),
     "value_unsure": ("info", "Cells of label columns say neither yes nor no; they count as no."),
 }

@@ -66,6 +66,12 @@ def folder_above(root: Path) -> Path | None:
     return root.parent if any(_role(word, False) == "wanted" for word in beside) else None
 
 
+def wanted_of(images: Sequence[Parts]) -> frozenset[Parts]:
+    """The wanted images, where there are folders of both kinds; none where images have no roles."""
+    wanted, given = _by_role(images, asked=False)
+    return frozenset(wanted.values()) if wanted and given else frozenset()
+
+
 def _named(only: Parts | None, given: Mapping[str, Mapping[Key, Parts]]) -> str | None:
     return next((role for role in given if only and role == shown(only)), None)
 

@@ -32,6 +32,29 @@
   for (const place of places) embeddingMap.begin(place, figures[place.dataset.figure], draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 
+  // Two views of one image, one above the other; what is right of the slider shows the upper one.
+  for (const figure of document.querySelectorAll("[data-compare]")) {
+    const [stage, range] = [figure.querySelector(".stage"), figure.querySelector("input")];
+    const show = () => {
+      stage.style.setProperty("--at", range.value + "%");
+      const chosen = Object.fromEntries([...figure.querySelectorAll("select")].map((item) => [item.dataset.side, item.value]));
+      for (const image of stage.querySelectorAll("img")) {
+        image.classList.toggle("under", image.dataset.view === chosen.left);
+        image.classList.toggle("over", image.dataset.view === chosen.right && chosen.right !== chosen.left);
+      }
+    };
+    const drag = (event) => {
+      if (event.type === "pointermove" && !event.buttons) return;
+      const box = stage.getBoundingClientRect();
+      range.value = Math.round(100 * Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)));
+      show();
+    };
+    stage.addEventListener("pointerdown", drag);
+    stage.addEventListener("pointermove", drag);
+    figure.addEventListener("input", show);
+    show();
+  }
+
   // Paper is white: draw the charts in light colours, as wide as the sheet.
   addEventListener("beforeprint", () => {
     document.documentElement.classList.add("paper");

@@ -114,7 +114,9 @@ def _at_guessing(run: Run, stage: str, last: Record, adaptive: float, plain: flo
     if accuracy is None or _peak(run, stage) <= (plain if run.recipe.optim.name == "sgd" else adaptive):
         return []
     k = classes(run)
-    guess = max(1 / k, max(run.catalog.usable().of("train").counts().values(), default=0) / max(1, _trained(run)))
+    # A sample without a label is of no class.
+    counts = [count for name, count in run.catalog.usable().of("train").counts().items() if name]
+    guess = max(1 / k, max(counts, default=0) / max(1, _trained(run)))
     if accuracy > guess + 0.1 * (1 - guess):
         return []
     return [{"sign": "at_guessing", "value": accuracy, "limit": guess}]

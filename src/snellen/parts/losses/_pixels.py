@@ -1,0 +1,47 @@
+"""What losses over pixels share: class numbers as shares, pixels that nobody labelled, sums by class, a mean by image."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+IGNORE = 255
+
+
+def labelled(target: Tensor) -> Tensor:
+    """Which pixels of target [n, h, w] somebody labelled, [n, 1, h, w] bool."""
+    return (target != IGNORE)[:, None]
+
+
+def hot(target: Tensor, classes: int) -> Tensor:
+    """Class numbers [n, h, w] → shares [n, classes, h, w], all 0 where nobody labelled."""
+    known = target != IGNORE
+    shares = F.one_hot(target.where(known, 0).long(), classes).movedim(-1, 1)
+    return (shares * known[:, None]).float()
+
+
+def overlaps(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Soft sums over the labelled pixels of each image, [n, k] each: in both, predicted, wanted."""
+    wanted = hot(target, output.shape[1])
+    shares = output.softmax(dim=1) * labelled(target)
+    return (shares * wanted).sum(dim=(2, 3)), shares.sum(dim=(2, 3)), wanted.sum(dim=(2, 3))
+
+
+def mean_present(values: Tensor, wanted: Tensor) -> Tensor:
+    """Mean of values [n, k] over the classes that an image holds, [n]; 0 for an image without a label."""
+    there = (wanted > 0).to(values.dtype)
+    return (values * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
+
+
+def mean_pixels(values: Tensor, target: Tensor) -> Tensor:
+    """Mean of values [n, h, w] over the labelled pixels of each image, [n]; 0 for an image without a label."""
+    known = (target != IGNORE).to(values.dtype)
+    return (values * known).sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
+
+
+def focal_pixels(output: Tensor, target: Tensor, gamma: float, weights: Tensor | None) -> Tensor:
+    """Focal loss (Lin et al. 2017, eq. 4) of every pixel, [n, h, w]; gamma 0 is cross-entropy. Not labelled: anything."""
+    chosen = target.where(target != IGNORE, 0).long()
+    logs = -F.cross_entropy(output, chosen, weight=None, reduction="none")
+    values = -logs if gamma == 0 else -((1 - logs.exp()).clamp(min=0) ** gamma) * logs
+    return values if weights is None else values * weights.to(values)[chosen]

@@ -1,0 +1,131 @@
+"""Networks from image to image: what they begin as, how far they reach, tiles without seams, any size, free sides in ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from snellen.parts.models import _restorer
+from snellen.parts.models._restorer import Enlarge
+from snellen.parts.models._tiles import tiled
+from snellen.shelf import MODELS, TASKS
+from snellen.ship.answer import Answer
+from snellen.ship.bundle import ship
+from snellen.train import stages
+
+SMALL: dict[str, tuple[str, dict[str, Any]]] = {
+    "edsr": ("edsr", {"channels": 8, "blocks": 4}),
+    "edsr x4": ("edsr", {"scale": 4, "channels": 8, "blocks": 4}),
+    "residual_unet": ("residual_unet", {"channels": 4, "levels": 2, "blocks": 1}),
+    "residual_unet of one level": ("residual_unet", {"channels": 4, "levels": 0, "blocks": 2, "unshuffle": 1}),
+}
+every = pytest.mark.parametrize("case", SMALL)
+
+
+def made(case: str) -> Any:
+    """A small network whose last layer does something."""
+    torch.manual_seed(0)
+    name, settings = SMALL[case]
+    model = MODELS.build(name, settings).eval()
+    nn.init.normal_(model.last.weight, std=0.1)
+    return model
+
+
+@every
+@torch.no_grad()
+def test_tiles_have_no_seams(case: str) -> None:
+    model, image = made(case), torch.rand(1, 3, 83, 121)
+    whole = model.restored(image)
+    parts = tiled(model.restored, image, tile=32, reach=model.reach, multiple=model.multiple, scale=model.scale)
+    assert whole.shape[2:] == (83 * model.scale, 121 * model.scale)
+    assert (whole - parts).abs().max() < 1e-5
+
+
+@torch.no_grad()
+def test_too_little_overlap_would_be_seen() -> None:
+    model, image = made("edsr"), torch.rand(1, 3, 64, 64)
+    parts = tiled(model.restored, image, tile=32, reach=1, scale=2)
+    assert (model.restored(image) - parts).abs().max() > 1e-4
+
+
+@every
+@torch.no_grad()
+def test_nothing_beyond_the_reach_matters(case: str) -> None:
+    model = made(case)
+    side = 2 * (model.reach + model.multiple) + 1
+    image = torch.rand(1, 3, 9, side)
+    other = image.clone()
+    other[..., 0] += 1
+    changed = (model(other) - model(image)).abs().amax(dim=(0, 1, 2)).nonzero().max()
+    assert changed < (model.reach + 1) * model.scale
+
+
+@torch.no_grad()
+def test_large_images_are_taken_in_tiles_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, image, seen = made("edsr"), torch.rand(1, 3, 40, 100), []
+    whole = model(image)
+    monkeypatch.setattr(_restorer, "TILE", 16)
+    model.first.register_forward_hook(lambda module, given, output: seen.append(given[0].shape[-1]))
+    assert (model(image) - whole).abs().max() < 1e-5
+    assert max(seen) < 100
+
+
+@every
+@torch.no_grad()
+def test_an_untrained_network_gives_the_input_back(case: str) -> None:
+    name, settings = SMALL[case]
+    model, image = MODELS.build(name, settings).eval(), torch.rand(1, 3, 24, 32)
+    wanted = Enlarge(model.scale)(image) if model.scale > 1 else image
+    assert torch.equal(model(image), wanted)
+
+
+@every
+@torch.no_grad()
+def test_one_pixel_and_odd_sides(case: str) -> None:
+    model = made(case)
+    for height, width in ((1, 1), (1, 7), (5, 3)):
+        assert model(torch.rand(1, 3, height, width)).shape[2:] == (height * model.scale, width * model.scale)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_enlarging_is_pillows_bicubic(scale: int) -> None:
+    pixels = np.random.default_rng(0).integers(40, 216, (20, 24, 3), dtype=np.uint8)
+    given = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    found = (Enlarge(scale)(given)[0].clamp(0, 1) * 255).permute(1, 2, 0).numpy()
+    wanted = np.asarray(Image.fromarray(pixels).resize((24 * scale, 20 * scale), Image.Resampling.BICUBIC), dtype=float)
+    inner = slice(3 * scale, -3 * scale)
+    # Pillow rounds to 8 bits between the two directions.
+    assert np.abs(found - wanted)[inner, inner].max() <= 1.6
+
+
+@every
+def test_the_house_can_stage_it(case: str) -> None:
+    model = made(case)
+    found = stages.sections(model)
+    ids = [id(parameter) for parameters in found.values() for parameter in parameters]
+    assert sorted(ids) == sorted(id(parameter) for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("edsr", {"scale": 1}), ("edsr", {"blocks": 0}), ("residual_unet", {"levels": -1})]
+)
+def test_impossible_sizes_are_refused(name: str, settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        MODELS.build(name, settings)
+
+
+@pytest.mark.parametrize(("case", "task"), [("edsr", "super_resolution"), ("residual_unet", "denoising")])
+def test_the_exported_file_takes_any_size(case: str, task: str, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).random((2, 3, 48, 48), dtype=np.float32)
+    artifact, _ = ship(
+        made(case), folder=tmp_path, size=48, classes=(), mean=(0, 0, 0), std=(1, 1, 1), images=images, about={"task": task},
+        answer=Answer.by(TASKS.pick(task)()), seconds=0.1,
+    )  # fmt: skip
+    assert artifact["ok"]
+    assert artifact["parity"]["max_abs"] < 1e-5
