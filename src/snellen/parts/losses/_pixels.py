@@ -33,6 +33,12 @@ def mean_present(values: Tensor, wanted: Tensor) -> Tensor:
     return (values * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
 
 
+def soft_dice(output: Tensor, target: Tensor, smooth: float) -> Tensor:
+    """1 − soft Dice of each image over the classes that it holds, [n] in 0..1."""
+    both, predicted, wanted = overlaps(output, target)
+    return mean_present(1 - (2 * both + smooth) / (predicted + wanted + smooth), wanted)
+
+
 def mean_pixels(values: Tensor, target: Tensor) -> Tensor:
     """Mean of values [n, h, w] over the labelled pixels of each image, [n]; 0 for an image without a label."""
     known = (target != IGNORE).to(values.dtype)

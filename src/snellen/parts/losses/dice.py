@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from snellen.parts.losses._pixels import mean_present, overlaps
+from snellen.parts.losses._pixels import soft_dice
 
 TAKES = "pixels"
 
@@ -18,7 +18,6 @@ def dice(*, smooth: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:
     """
 
     def loss(output: Tensor, target: Tensor) -> Tensor:
-        both, predicted, wanted = overlaps(output, target)
-        return mean_present(1 - (2 * both + smooth) / (predicted + wanted + smooth), wanted)
+        return soft_dice(output, target, smooth)
 
     return loss

@@ -10,8 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from snellen.parts.losses._pixels import focal_pixels, mean_pixels
-from snellen.parts.losses.dice import dice as soft_dice
+from snellen.parts.losses._pixels import focal_pixels, mean_pixels, soft_dice
 
 TAKES = "pixels"
 
@@ -23,11 +22,10 @@ def dice_focal(
 
     `dice` and `focal` weigh the two parts; `gamma` 0 makes the second cross-entropy; `weights` [k] weigh its classes.
     """
-    overlap = soft_dice(smooth=smooth)
     by_class = torch.tensor(weights) if len(weights) else None
 
     def loss(output: Tensor, target: Tensor) -> Tensor:
         pixels = mean_pixels(focal_pixels(output, target, gamma, by_class), target)
-        return dice * overlap(output, target) + focal * pixels
+        return dice * soft_dice(output, target, smooth) + focal * pixels
 
     return loss
