@@ -25,7 +25,7 @@ def gates(
     rows = [_score(limits, metric, test, guess)] if test else []
     for artifact in artifacts:
         value = artifact["parity"]["max_abs"]
-        text = f"{artifact['format']} differs from the trained model by at most {value:.2g} in any probability"
+        text = f"{artifact['format']} differs from the trained model by at most {value:.2g} in any number of its answer"
         rows.append(_gate(f"parity_{artifact['format']}", value <= limits.parity, value, limits.parity, text))
     blocks = [finding.rule for finding in findings if finding.severity == "block"]
     text = f"findings that block shipping: {', '.join(blocks) or 'none'}"

@@ -169,7 +169,7 @@ def _remembered(wanted: Tensor, plain: Tensor, border: int) -> dict[str, float]:
 def _values(rows: Statistics, metric: str) -> np.ndarray:
     if metric in GAINS and GAINS[metric] in rows.columns:
         own, other = rows[GAINS[metric]], rows[PLAIN + GAINS[metric]]
-        return other - own if GAINS[metric] in LESS_IS_BETTER else own - other
+        return np.asarray(other - own if GAINS[metric] in LESS_IS_BETTER else own - other)
     if metric not in rows.columns:
         known = (*rows.columns, *(name for name in GAINS if GAINS[name] in rows.columns))
         raise SnellenError(f"no metric is named {metric!r}{hint(metric, known)}")

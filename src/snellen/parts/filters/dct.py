@@ -31,6 +31,6 @@ def dct(*, strength: float = 75.0) -> Callable[[np.ndarray], np.ndarray]:
 
     def denoise(image: np.ndarray) -> np.ndarray:
         planes = [at_every_shift(plane, keep, block=BLOCK, step=STEP) for plane in decorrelated(image)]
-        return np.clip(recombined(np.stack(planes)), 0, 1)
+        return np.asarray(np.clip(recombined(np.stack(planes)), 0, 1))
 
     return denoise

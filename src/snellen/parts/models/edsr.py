@@ -47,4 +47,5 @@ class _Edsr(Restorer):
 
     def restored(self, x: Tensor) -> Tensor:
         """The enlarged image."""
-        return self.enlarge(x) + F.pixel_shuffle(self.last(self.forward_features(x)), self.scale)
+        plain: Tensor = self.enlarge(x)
+        return plain + F.pixel_shuffle(self.last(self.forward_features(x)), self.scale)

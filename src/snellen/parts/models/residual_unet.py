@@ -98,6 +98,6 @@ class _Up(nn.Module):
 
 def _reach(levels: int, blocks: int, unshuffle: int) -> int:
     """Input pixels: every 3 × 3 convolution reaches one cell of its level farther, and folding loses one cell."""
-    convolutions = sum(2 * 2 * blocks * unshuffle * 2**level for level in range(levels))
-    bottom = 2 * blocks * unshuffle * 2**levels
-    return 2 * unshuffle + convolutions + bottom + unshuffle * 2**levels
+    convolutions: int = sum(2 * 2 * blocks * unshuffle * 2**level for level in range(levels))
+    cell: int = unshuffle * 2**levels
+    return 2 * unshuffle + convolutions + 2 * blocks * cell + cell

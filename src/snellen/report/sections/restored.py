@@ -11,7 +11,8 @@ from snellen.report.material import Material
 from snellen.report.section import Shown
 from snellen.report.words import Words, number
 
-SCORES, DRAWN = "gains", "restored"
+SCORES = "gains"
+DRAWN = "restored"
 
 VIEWS = ("given", "plain", "restored", "wanted", "difference")
 METRICS = ("psnr", "psnr_y", "ssim", "feature_distance", "lpips")

@@ -21,13 +21,18 @@ FIRES = (
     {"catalog": {"target": ["a"] * 30 + ["b"] * 2}},
     {"catalog": {"target": ["a"] * 20 + ["b"] * 20, "verdict": ["ok"] * 39 + ["blank"]}},
 )
-SILENT = ({"catalog": {"target": ["a"] * 30 + ["b"] * 20}},)
+SILENT = (
+    {"catalog": {"target": ["a"] * 30 + ["b"] * 20}},
+    # No classes at all.
+    {"catalog": {"target": [""] * 3}},
+)
 
 
 def tiny_classes(catalog: Catalog, *, few: int = 20, least: int = 5) -> list[Finding]:
     """One finding over all tiny classes, smallest first; its samples are their training images."""
     train = catalog.usable().of("train")
-    counts = train.counts()
+    # Samples whose annotation is no label (a mask, nothing at all) are no class.
+    counts = {name: number for name, number in train.counts().items() if name}
     tiny = {name: number for name, number in reversed(counts.items()) if number < few}
     if not tiny:
         return []

@@ -111,7 +111,8 @@ class Patches:
     def _simple(self, given: Tensor) -> Tensor:
         """What the simple method makes of it: the filter, or bicubic enlargement (nothing, where nothing is enlarged)."""
         if self.scale > 1:
-            return Enlarge(self.scale)(given).clamp_(0, 1)
+            enlarged: Tensor = Enlarge(self.scale)(given)
+            return enlarged.clamp_(0, 1)
         if self.filter is None:
             return given
         return torch.from_numpy(self.filter(given[0].permute(1, 2, 0).numpy())).permute(2, 0, 1)[None]
