@@ -1,6 +1,6 @@
 """Boxes and keypoints: what the audit finds of planted faults, kind by kind, and what it flags in clean sets.
 
-    python bench/audit_boxes.py DATA_FOLDER [DATA_FOLDER …] [--half 0|1] [--size 448]
+    python bench/audit_boxes.py DATA_FOLDER [DATA_FOLDER …] [--half 0|1]
 
 A folder holds COCO annotations (annotations/*.json, or *.json beside faults.json), images/<split>/ and faults.json (a clean set
 has none). Thresholds were chosen on the faults in even places of their kind's list (half 0); half 1 holds those in odd
@@ -34,6 +34,7 @@ from snellen.data.pixels import open_pixels
 from snellen.examine import audit
 from snellen.recipe import Recipe
 from snellen.shelf import TASKS
+from snellen.survey import stored_size
 from snellen.train.machine import Setting
 from snellen.train.measure_objects import measure_objects
 from snellen.values import Finding
@@ -65,35 +66,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--half", type=int, choices=(0, 1), help="score one half only (default: both, apart)")
-    parser.add_argument("--size", type=int, default=448)
     given = parser.parse_args()
     for folder in given.data:
-        flags, told = flagged(folder, size=given.size)
+        flags, told = flagged(folder)
         for half in (0, 1) if given.half is None else (given.half,):
             for row in scored(folder, half, flags, told):
                 print(json.dumps(row), flush=True)
 
 
-def score(folder: Path, half: int, *, size: int = 448) -> list[dict[str, Any]]:
-    """A row for every planted kind of one half; of a clean set one row with the flags of every rule per 100 images."""
-    return scored(folder, half, *flagged(folder, size=size))
+def flagged(folder: Path) -> tuple[list[Flag], dict[str, Any]]:
+    """What the audit flags, and what is told of the set: images, seconds of the measurement."""
+    catalog, seconds = measured(folder)
+    findings = [item for item in audit(catalog) if item.rule in (*RULES.values(), *HINTS)]
+    unseen = [item.rule for item in findings if not item.looked]
+    assert not unseen, f"rules without their measurement: {unseen}"
+    told = {"set": _named(folder), "images": len(catalog), "seconds": round(seconds, 1)}
+    return [flag for finding in findings for flag in _flags(catalog, finding)], told
 
 
-def flagged(folder: Path, *, size: int) -> tuple[list[Flag], dict[str, Any]]:
-    """What the audit flags, and what is told of the set: images, objects, seconds of the measurement."""
+def measured(folder: Path) -> tuple[Catalog, float]:
+    """The catalog of a folder as the audit measures it, and the seconds that looking at the objects took."""
     catalog = catalog_of(folder)
+    size = stored_size(catalog)
     with tempfile.TemporaryDirectory(prefix="snellen-bench-") as cache:
         catalog, pixels = open_pixels(catalog, size=size, cache=Path(cache))
         catalog = catalog.with_columns({"near": near_clusters(catalog)})
         began = time.perf_counter()
         model = Setting().prepare(TASKS.pick("classification")().model(Recipe(), ("a", "b")))
         catalog = measure_objects(catalog, pixels, model, Setting(), size=size)
-        seconds = time.perf_counter() - began
-    findings = [item for item in audit(catalog) if item.rule in (*RULES.values(), *HINTS)]
-    unseen = [item.rule for item in findings if not item.looked]
-    assert not unseen, f"rules without their measurement: {unseen}"
-    told = {"set": _named(folder), "images": len(catalog), "seconds": round(seconds, 1)}
-    return [flag for finding in findings for flag in _flags(catalog, finding)], told
+        return catalog, time.perf_counter() - began
 
 
 def _named(folder: Path) -> str:
@@ -190,9 +191,11 @@ def _half(flag: Flag, kinds: Mapping[str, list[dict[str, Any]]]) -> int:
 
 def _is(flag: Flag, item: Mapping[str, Any]) -> bool:
     """Whether a flag names a planted fault: by its key, or for an object without box by its place."""
+    if Path(flag.image).name != item.get("image"):
+        return False  # Ids are given anew in every split.
     if flag.key:
         return flag.key == str(item.get("annotation_id")) and item["type"] != "missing_box"
-    if "true_bbox" not in item or Path(flag.image).name != item["image"]:
+    if "true_bbox" not in item:
         return False
     x, y, width, height = item["true_bbox"]
     places = np.asarray([[x, y, x + width, y + height]], dtype=float), np.asarray([flag.box], dtype=float)
