@@ -112,11 +112,10 @@ def _directions(values: Tensor, channels: int) -> tuple[Tensor, Tensor]:
 def _stages(model: nn.Module, setting: Setting, images: np.ndarray, size: int) -> dict[Level, Tensor]:
     """[n, c, g, g] float32 for every level: the last map of every resolution from stride 4 on."""
     mean, std = normal_of(model)
-    # The layout that convolutions of many small filters like best, whatever the training runs in.
-    batch = plain(images, size, mean, std).to(setting.device, memory_format=torch.channels_last)
+    batch = plain(images, size, mean, std)
     model.eval()
     with setting.autocast():
-        found = model.forward_intermediates(batch, intermediates_only=True)  # type: ignore[operator]
+        found = model.forward_intermediates(setting.place(batch), intermediates_only=True)  # type: ignore[operator]
     last = {round(size / maps.shape[-1]): maps.float().cpu() for maps in found}
     parts = {
         level: [

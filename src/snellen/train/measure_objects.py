@@ -19,7 +19,7 @@ from snellen.catalog import Catalog
 from snellen.data.pixels import Pixels
 from snellen.train.detector import Head, Opinion, detect, judge, train_head
 from snellen.train.drawn import Drawn, anchors_of, folds_of
-from snellen.train.machine import Setting
+from snellen.train.machine import Setting, looking
 from snellen.train.maps import BATCH, Eye, Maps
 from snellen.train.object_columns import View, columns
 from snellen.train.regions import Portion, Regions, copied, gather, targets
@@ -28,11 +28,11 @@ from snellen.train.second_look import Cutter, Lessons, out_of_fold
 FOLDS = 3
 FEWEST_BOXES = 30
 # Side in pixels at which images are looked at, if they are not stored larger: small objects are seen better.
-SIDE = 384
+SIDE = 448
 # Images that are looked at, and of these those that heads learn from: more do not make a small head better, only slower.
 MOST_JUDGED, MOST_LEARNT = 2000, 600
-# Where so few images are to learn from, they are shown mirrored too.
-MIRRORED = 120
+# Where there are no more images than this, they are looked at mirrored too.
+MIRRORED = 400
 STEPS = (150, 360)
 # Objects that are seen in an image at most: by the number of its boxes, and within these bounds.
 SEEN_PER_BOX, SEEN = 1.5, (50, 240)
@@ -72,7 +72,7 @@ def measure_objects(
     drawn = Drawn.of(catalog, pixels, look, most=most)
     if drawn.count < FEWEST_BOXES or len(drawn.rows) < FOLDS:
         return catalog.with_columns(columns(catalog, drawn, []))
-    given = _Given(drawn, pixels, model, setting, look, seed)
+    given = _Given(drawn, pixels, model, looking(setting), look, seed)
     folds = folds_of(catalog, drawn.rows, folds=FOLDS, seed=seed)
     views = _second_look(given, folds, _first_look(given, folds))
     return catalog.with_columns(columns(catalog, drawn, views)).with_about({"objects_judged": len(drawn.rows)})

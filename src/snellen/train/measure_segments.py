@@ -14,7 +14,7 @@ from snellen.catalog import OK, Catalog, MissingSignal
 from snellen.data.mask_shape import edges_of
 from snellen.data.masks import Convention, not_labelled, read_mask
 from snellen.data.pixels import Pixels
-from snellen.train.machine import Setting
+from snellen.train.machine import Setting, looking
 from snellen.train.mask_classes import Doubt, Piece, doubts, pieces_of
 from snellen.train.mask_comparison import Comparison, compare, others, small
 from snellen.train.segmenter import FOLDS, UNKNOWN, Eye, Given, folds_of, held_out
@@ -74,7 +74,7 @@ def measure_segments(
         raise MissingSignal("mask_problem")
     usable = np.flatnonzero(catalog.column("verdict").astype(str) == OK)
     part = catalog.take(usable)
-    eye = Eye(model, setting, size)
+    eye = Eye(model, looking(setting), size)
     masks, learnable = _masks(part, size)
     groups = _groups(part)
     if not hasattr(model, "forward_intermediates") or len(np.unique(groups[learnable])) < FEWEST:

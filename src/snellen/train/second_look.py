@@ -68,9 +68,8 @@ def _maps(model: nn.Module, setting: Setting, images: np.ndarray, boxes: Sequenc
     places = torch.cat([owner[:, None].float(), widened(torch.cat(list(boxes)), AROUND)], dim=1)
     for some in torch.split(places, SHOWN) if len(places) else ():
         cut = roi_align(whole, some, SIDE, sampling_ratio=2, aligned=True)
-        batch = ((cut - mean) / std).to(setting.device, memory_format=torch.channels_last)
         with setting.autocast():
-            found: Tensor = model.forward_features(batch)  # type: ignore[operator]
+            found: Tensor = model.forward_features(setting.place((cut - mean) / std))  # type: ignore[operator]
         found = found.float().cpu()
         # A transformer gives tokens: a map of one cell each.
         yield found if found.ndim == 4 else found.transpose(1, 2)[:, :, :, None]
