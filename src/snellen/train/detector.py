@@ -15,6 +15,7 @@ from torch.nn import functional
 from torchvision.ops import nms
 
 from snellen.train.box_steps import follow, mirrored
+from snellen.train.machine import Setting
 from snellen.train.maps import Maps, pooled
 from snellen.train.regions import MOVABLE, Regions
 
@@ -62,11 +63,11 @@ class Opinion:
 
 
 class Head(nn.Module):
-    """Pooled region [n, d] -> class logits, overlap logit, way."""
+    """Pooled region [n, d] -> class logits, overlap logit, way; in the setting's precision."""
 
-    def __init__(self, inputs: int, classes: int) -> None:
+    def __init__(self, inputs: int, classes: int, setting: Setting) -> None:
         super().__init__()
-        self.classes = classes
+        self.classes, self.setting = classes, setting
         self.trunk = nn.Sequential(
             nn.Linear(inputs, WIDTH), nn.LayerNorm(WIDTH), nn.ReLU(), nn.Dropout(0.3),
             nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Dropout(0.3),
@@ -75,18 +76,19 @@ class Head(nn.Module):
         nn.init.normal_(self.out.weight, std=0.01)
 
     def forward(self, regions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        out = self.out(self.trunk(regions)).float()
+        with self.setting.autocast():
+            out = self.out(self.trunk(regions)).float()
         split: tuple[Tensor, ...] = out.split([self.classes + 1, 1, 4], dim=1)
         return split[0], split[1][:, 0], split[2]
 
 
-def train_head(regions: Regions, rows: Tensor, classes: int, *, steps: int, seed: int) -> Head:
+def train_head(regions: Regions, rows: Tensor, classes: int, setting: Setting, *, steps: int, seed: int) -> Head:
     """Fit a head to some of the regions (`rows` [k]). In every step half of them lie beside annotated boxes, where there are any."""
     chance = torch.Generator().manual_seed(seed)
     beside, anywhere = rows[regions.near[rows]], rows[~regions.near[rows]]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = Head(regions.seen.shape[1], classes)
+        head = Head(regions.seen.shape[1], classes, setting)
         optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.1)
         hard = anywhere

@@ -129,7 +129,7 @@ def _head(given: _Given, regions: Regions, folds: np.ndarray, fold: int) -> Head
     rows = torch.where(torch.from_numpy(folds)[regions.image] != fold)[0]
     # A pass over all regions is of no use to a head that has seen each ten times.
     steps = int(np.clip(len(rows) // 40, *STEPS))
-    return train_head(regions, rows, len(given.drawn.names), steps=steps, seed=given.seed + fold)
+    return train_head(regions, rows, len(given.drawn.names), given.setting, steps=steps, seed=given.seed + fold)
 
 
 def _view(head: Head, maps: Maps, boxes: Tensor, anchors: Tensor, size: int) -> View:
@@ -160,7 +160,7 @@ def _second_look(given: _Given, folds: np.ndarray, views: Sequence[View]) -> lis
     label, overlap, way = (torch.cat(values) for values in zip(*parts, strict=True))
     fold = torch.from_numpy(np.repeat(folds, [len(boxes) for boxes in shown]))
     lessons = Lessons(_cut_out(given, shown), label, overlap, way, fold)
-    opinion = out_of_fold(lessons, classes=len(drawn.names), folds=FOLDS, seed=given.seed)
+    opinion = out_of_fold(lessons, given.setting, classes=len(drawn.names), folds=FOLDS, seed=given.seed)
     return list(_averaged(views, again, opinion, given.size))
 
 

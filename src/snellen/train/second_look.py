@@ -86,14 +86,18 @@ class Lessons:
     folds: Tensor
 
 
-def out_of_fold(lessons: Lessons, *, classes: int, folds: int, seed: int) -> Opinion:
+def out_of_fold(lessons: Lessons, setting: Setting, *, classes: int, folds: int, seed: int) -> Opinion:
     """The opinion on every box of a head that has seen none of its fold."""
     known = lessons.features[:: max(1, len(lessons.features) // SOME)].float()
     middle, spread = known.mean(dim=0), known.std(dim=0) + 1e-3
     n = len(lessons.features)
     parts = [torch.zeros(n, classes + 1), torch.zeros(n), torch.zeros(n, 4)]
     for fold in range(folds):
-        head = _fitted(lessons, lessons.folds != fold, (middle, spread), classes, seed + fold)
+        rows = torch.where(lessons.folds != fold)[0]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + fold)
+            head = Head(lessons.features.shape[1], classes, setting)
+            _fit(head, lessons, rows, (middle, spread))
         own = torch.where(lessons.folds == fold)[0]
         with torch.inference_mode():
             for rows in torch.split(own, 4096):
@@ -103,21 +107,17 @@ def out_of_fold(lessons: Lessons, *, classes: int, folds: int, seed: int) -> Opi
     return Opinion(*parts)
 
 
-def _fitted(lessons: Lessons, learnt: Tensor, normal: tuple[Tensor, Tensor], classes: int, seed: int) -> Head:
-    rows = torch.where(learnt)[0]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        head = Head(lessons.features.shape[1], classes)
-        optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=2 * DECAY)
-        steps = min(max(1, EPOCHS * len(rows) // BATCH), MOST_STEPS)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
-        head.train()
-        for _ in range(steps):
-            some = rows[torch.randint(len(rows), (BATCH,))]
-            out = head((lessons.features[some].float() - normal[0]) / normal[1])
-            loss = compared(out, lessons.labels[some], lessons.overlaps[some], lessons.ways[some])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-    return head.eval()
+def _fit(head: Head, lessons: Lessons, rows: Tensor, normal: tuple[Tensor, Tensor]) -> None:
+    optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=2 * DECAY)
+    steps = min(max(1, EPOCHS * len(rows) // BATCH), MOST_STEPS)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+    head.train()
+    for _ in range(steps):
+        some = rows[torch.randint(len(rows), (BATCH,))]
+        out = head((lessons.features[some].float() - normal[0]) / normal[1])
+        loss = compared(out, lessons.labels[some], lessons.overlaps[some], lessons.ways[some])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    head.eval()
