@@ -16,10 +16,12 @@ from snellen.recipe import Recipe
 from snellen.shelf import CATALOG_RULES, TASKS
 from snellen.train import measure_objects as module
 from snellen.train.box_steps import follow, mirrored, way
+from snellen.train.detector import Opinion
 from snellen.train.drawn import MOST_ON_IMAGE, Drawn, anchors_of, folds_of
 from snellen.train.machine import Setting
 from snellen.train.measure_objects import measure_objects
-from snellen.train.regions import targets
+from snellen.train.object_columns import View
+from snellen.train.regions import ANYWHERE, NEAR, Portion, Regions, gather, targets
 
 SIZE = 128
 SIDES = (160, 120)
@@ -187,3 +189,44 @@ def test_regions_between_object_and_background_are_not_learnt_from() -> None:
     assert label.tolist() == [2, -1, 0, 0]
     assert overlap[0] == pytest.approx(0.9)
     assert targets(regions, box[:0], torch.zeros(0, dtype=torch.long))[0].tolist() == [0, 0, 0, 0]
+
+
+def test_images_that_were_not_looked_at_are_told(clean: tuple[Catalog, Pixels]) -> None:
+    catalog = clean[0]
+    assert module._told(catalog, len(catalog)).about("notes") is None
+    (note,) = module._told(catalog, 20).about("notes")
+    assert (note["what"], note["count"]) == ("objects_unjudged", 28)
+    (finding,) = CATALOG_RULES.pick("annotation_notes")(module._told(catalog, 20))
+    assert finding.severity == "info"
+
+
+def test_regions_hold_what_is_drawn_in_both_views_and_their_number_is_bounded() -> None:
+    chance = torch.Generator().manual_seed(0)
+    boxes, labels = torch.tensor([[8.0, 8, 40, 40], [70, 60, 110, 120]]), torch.tensor([0, 1])
+    maps = (torch.randn(2, 32, 16, 16), torch.randn(2, 96, 8, 8))
+    anchors = torch.tensor([[0.0, 0, 20, 20], [90, 0, 128, 30]])
+    found = gather(maps, boxes, labels, anchors, Portion(50, 30), image=3, size=128, chance=chance)
+    assert found.seen.shape == (130, 32 * 49 + 96 * 16)
+    assert (int(found.near.sum()), set(found.image.tolist())) == (100, {3})
+    assert set(found.labels[found.near].tolist()) == {-1, 0, 1, 2}
+    assert not found.labels[~found.near].any()
+    assert len(Regions.joined([found, found])) == 260
+    for boxes_in_all, images in ((857, 91), (12_000, 309), (500_000, 600)):
+        portion = Portion.of(boxes_in_all, images)
+        assert portion.copies * boxes_in_all + portion.anywhere * images <= NEAR + ANYWHERE
+
+
+def test_a_second_opinion_counts_where_there_is_one() -> None:
+    first = Opinion(torch.full((3, 2), 0.5), torch.zeros(3), torch.zeros(3, 4))
+    second = Opinion(torch.tensor([[0.1, 0.9]]), torch.ones(1), torch.ones(1, 4))
+    both = first.mean_at(torch.tensor([1]), second)
+    assert both.overlap.tolist() == [0, 0.5, 0]
+    torch.testing.assert_close(both.probabilities[:, 1], torch.tensor([0.5, 0.7, 0.5]))
+
+
+def test_what_is_settled_or_faint_is_not_looked_at_again() -> None:
+    seen = torch.tensor([[0.0, 0, 10, 10], [30, 30, 40, 40], [60, 60, 70, 70]])
+    opinion = Opinion(torch.tensor([[0.1, 0.9]] * 2 + [[0.99, 0.01]]), torch.tensor([0.9, 0.9, 0.1]), torch.zeros(3, 4))
+    view = View(seen, opinion, opinion.take(slice(0, 1)))
+    assert module._unsettled(torch.tensor([[0.0, 0, 10, 11]]), view).tolist() == [1]
+    assert module._unsettled(seen[:0], view).tolist() == [0, 1]

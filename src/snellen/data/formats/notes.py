@@ -55,6 +55,10 @@ NOTES = {
     "mask_lossy": ("corrupt", "Masks are JPEG files: their compression changes class ids along borders."),
     "pair_missing": ("missing", "Images have no counterpart in the folder of wanted images; they were left out."),
     "pair_unused": ("missing", "Wanted images have no counterpart; they were left out."),
+    "objects_unjudged": (
+        "ignored",
+        "Images are very many: an even part of them was compared with what a detector sees, these were not.",
+    ),
     "value_unsure": ("info", "Cells of label columns say neither yes nor no; they count as no."),
 }
 
