@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from snellen.annotations import Objects, objects_column, read_per_object
 from snellen.catalog import Catalog, MissingSignal
 from snellen.data.content import contents
+from snellen.data.formats.notes import with_note
 from snellen.data.pixels import Pixels, open_pixels
 from snellen.recipe import Recipe
 from snellen.shelf import CATALOG_RULES, TASKS
@@ -191,12 +192,13 @@ def test_regions_between_object_and_background_are_not_learnt_from() -> None:
     assert targets(regions, box[:0], torch.zeros(0, dtype=torch.long))[0].tolist() == [0, 0, 0, 0]
 
 
-def test_images_that_were_not_looked_at_are_told(clean: tuple[Catalog, Pixels]) -> None:
-    catalog = clean[0]
-    assert module._told(catalog, len(catalog)).about("notes") is None
-    (note,) = module._told(catalog, 20).about("notes")
-    assert (note["what"], note["count"]) == ("objects_unjudged", 28)
-    (finding,) = CATALOG_RULES.pick("annotation_notes")(module._told(catalog, 20))
+def test_images_that_were_not_looked_at_are_told() -> None:
+    catalog = Catalog.of_rows([{"id": "a"}])
+    assert with_note(catalog, "images_uncompared", 0).about("notes") is None
+    told = with_note(catalog, "images_uncompared", 28)
+    (note,) = told.about("notes")
+    assert (note["what"], note["count"]) == ("images_uncompared", 28)
+    (finding,) = CATALOG_RULES.pick("annotation_notes")(told)
     assert finding.severity == "info"
 
 

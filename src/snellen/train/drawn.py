@@ -41,7 +41,7 @@ class Drawn:
     def of(cls, catalog: Catalog, pixels: Pixels, size: int, *, most: int) -> Drawn:
         """Of more than `most` usable images an even part. Raises MissingSignal without `objects`, `width` and `height`."""
         objects = Objects.of(catalog)
-        rows = _even(np.flatnonzero(catalog.column("verdict").astype(str) == OK), most)
+        rows = even(np.flatnonzero(catalog.column("verdict").astype(str) == OK), most)
         scale = np.tile(size / _sides(catalog), 2)
         boxes = np.clip(objects.box * scale[objects.row], 0, size)
         good = objects.usable & (np.nan_to_num(boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
@@ -52,7 +52,7 @@ class Drawn:
         others = tuple(these[~good[these] & ~objects.crowd[these]] for these in places)
         return cls(
             rows=rows, stored=pixels.rows_of(catalog.take(rows)), scale=scale[rows],
-            members=tuple(_even(these, MOST_ON_IMAGE) for these in usable), others=others,
+            members=tuple(even(these, MOST_ON_IMAGE) for these in usable), others=others,
             crowded=np.asarray([len(these) > MOST_ON_IMAGE for these in usable], dtype=bool), boxes=boxes,
             codes=codes.reshape(-1), names=tuple(names.tolist()),
         )  # fmt: skip
@@ -71,8 +71,8 @@ class Drawn:
         return sum(len(places) for places in self.members)
 
 
-def _even(items: np.ndarray, most: int) -> np.ndarray:
-    """All of them, or an even part of `most`."""
+def even(items: np.ndarray, most: int) -> np.ndarray:
+    """All of the items [n], or `most` of them, evenly spread."""
     return items if len(items) <= most else items[np.linspace(0, len(items) - 1, most).astype(np.int64)]
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torchvision.ops import box_iou
 
 from snellen.catalog import OK, Catalog
-from snellen.data.formats.notes import Notes, joined
+from snellen.data.formats.notes import with_note
 from snellen.data.pixels import Pixels
 from snellen.train.detector import Head, Opinion, detect, judge, train_head
 from snellen.train.drawn import Drawn, anchors_of, folds_of
@@ -76,17 +76,8 @@ def measure_objects(
     given = _Given(drawn, pixels, model, looking(setting), look, seed)
     folds = folds_of(catalog, drawn.rows, folds=FOLDS, seed=seed)
     views = _second_look(given, folds, _first_look(given, folds))
-    return _told(catalog.with_columns(columns(catalog, drawn, views)), len(drawn.rows))
-
-
-def _told(catalog: Catalog, judged: int) -> Catalog:
-    """The catalog with a note on the images that were not looked at, if there are any."""
-    left = int((catalog.column("verdict").astype(str) == OK).sum()) - judged
-    if not left:
-        return catalog
-    notes = Notes()
-    notes.add("objects_unjudged", count=left)
-    return catalog.with_about({"notes": joined([catalog.about("notes") or (), notes.listed()])})
+    left = int((catalog.column("verdict").astype(str) == OK).sum()) - len(drawn.rows)
+    return with_note(catalog.with_columns(columns(catalog, drawn, views)), "images_uncompared", left)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from snellen.catalog import Catalog
+
 EXAMPLES = 5
 
 # What can be said: kind (missing, empty, corrupt, ignored, info) and one sentence.
@@ -55,9 +57,9 @@ NOTES = {
     "mask_lossy": ("corrupt", "Masks are JPEG files: their compression changes class ids along borders."),
     "pair_missing": ("missing", "Images have no counterpart in the folder of wanted images; they were left out."),
     "pair_unused": ("missing", "Wanted images have no counterpart; they were left out."),
-    "objects_unjudged": (
+    "images_uncompared": (
         "ignored",
-        "Images are very many: an even part of them was compared with what a detector sees, these were not.",
+        "Images are very many: what is drawn on an even part of them was compared with what a model sees, on these it was not.",
     ),
     "value_unsure": ("info", "Cells of label columns say neither yes nor no; they count as no."),
 }
@@ -94,6 +96,15 @@ def joined(lists: Iterable[Iterable[Mapping[str, Any]]]) -> list[dict[str, Any]]
         known["count"] += note["count"]
         known["examples"] = [*known["examples"], *note["examples"]][:EXAMPLES]
     return list(found.values())
+
+
+def with_note(catalog: Catalog, what: str, count: int) -> Catalog:
+    """The catalog with one more note, or as it is where there is nothing to say (a count of 0)."""
+    if not count:
+        return catalog
+    notes = Notes()
+    notes.add(what, count=count)
+    return catalog.with_about({"notes": joined([catalog.about("notes") or (), notes.listed()])})
 
 
 def plain_text(text: str) -> str:
