@@ -66,7 +66,7 @@ def together(told: Sequence[Mapping[str, Any]], rules: Mapping[str, Any]) -> lis
         flagged = sum(row["flagged"] for row in mine)
         right = round(sum((row["precision"] or 0) * row["flagged"] for row in mine))
         tally = Tally(sum(row["planted"] for row in mine), found, right, flagged - right)
-        named = rules.get(kind, ())
+        named = mine[0].get("rules") or rules.get(kind, ())
         made.append(
             {"kind": kind, "rules": [named] if isinstance(named, str) else list(named), "tools": {"snellen": tally.plain()}}
         )  # fmt: skip

@@ -1,13 +1,15 @@
 """Boxes and keypoints: what the audit finds of planted faults, kind by kind, and what it flags in clean sets.
 
-    python bench/audit_boxes.py DATA_FOLDER [DATA_FOLDER …] [--half 0|1]
+    python bench/audit_boxes.py DATA_FOLDER [DATA_FOLDER …] [--half 0|1] [--peer-python PYTHON]
 
 A folder holds COCO annotations (annotations/*.json, or *.json beside faults.json), images/<split>/ and faults.json (a clean set
 has none). Thresholds were chosen on the faults in even places of their kind's list (half 0); half 1 holds those in odd
 places. What has no fault is dealt to the halves by turns. "found": planted ones that the kind's own rule flags, judged by the
 annotation's id, a missing box by an overlap of 0.5 with the removed one; "any": flagged by some rule; "precision": of what the
 rule flags in this half, the share that has this fault; "faulty": the share that has any planted fault. A shifted or oversize
-box that reaches out of its image counts neither way as such. Copies of images that
+box that reaches out of its image counts neither way as such. "misplaced_box": shifted, oversize or undersize, whichever of the three
+rules names it. With an interpreter that has cleanlab, its ObjectLab is scored from the same detections; it does not tell these
+three apart. Copies of images that
 were leaked into another split hold copies of faults and count for nothing. Only this script reads faults.json.
 """
 
@@ -25,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from _object_peer import asked
 from snellen import store
 from snellen.annotations import objects_column
 from snellen.catalog import Catalog
@@ -50,6 +53,9 @@ RULES = {
 }  # fmt: skip
 # Kind -> kinds whose boxes may be flagged with it without being wrong: what was moved or enlarged may reach out of its image.
 LENIENT = {"out_of_image_box": ("shifted_box", "oversize_box")}
+# Kinds that are scored together as well.
+TOGETHER = {"misplaced_box": ("shifted_box", "oversize_box", "undersize_box")}
+OF_PEER = ("misplaced_box", "missing_box", "wrong_class", "clean")
 HINTS = ("box_sizes", "keypoints_outside")
 SAME = 0.5
 
@@ -69,22 +75,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--half", type=int, choices=(0, 1), help="score one half only (default: both, apart)")
+    parser.add_argument("--peer-python", default="", help="an interpreter that has cleanlab")
     given = parser.parse_args()
     for folder in given.data:
-        flags, told = flagged(folder)
+        catalog, seconds = measured(folder)
+        told = {"set": _named(folder), "images": len(catalog), "seconds": round(seconds, 1)}
+        answers = {"snellen": flagged(catalog)}
+        if given.peer_python:
+            answers["ObjectLab"] = [Flag(*item) for item in asked(given.peer_python, catalog)]
         for half in (0, 1) if given.half is None else (given.half,):
-            for row in scored(folder, half, flags, told):
-                print(json.dumps(row), flush=True)
+            for tool, flags in answers.items():
+                for row in scored(folder, half, flags, {**told, "tool": tool}):
+                    if tool == "snellen" or row["kind"] in OF_PEER:
+                        print(json.dumps(row), flush=True)
 
 
-def flagged(folder: Path) -> tuple[list[Flag], dict[str, Any]]:
-    """What the audit flags, and what is told of the set: images, seconds of the measurement."""
-    catalog, seconds = measured(folder)
+def flagged(catalog: Catalog) -> list[Flag]:
+    """What our rules flag in a measured catalog."""
     findings = [item for item in audit(catalog) if item.rule in (*RULES.values(), *HINTS)]
     unseen = [item.rule for item in findings if not item.looked]
     assert not unseen, f"rules without their measurement: {unseen}"
-    told = {"set": _named(folder), "images": len(catalog), "seconds": round(seconds, 1)}
-    return [flag for finding in findings for flag in _flags(catalog, finding)], told
+    return [flag for finding in findings for flag in _flags(catalog, finding)]
 
 
 def measured(folder: Path) -> tuple[Catalog, float]:
@@ -155,7 +166,9 @@ def scored(folder: Path, half: int, flags: Sequence[Flag], told: Mapping[str, An
     kinds = _by_kind(folder)
     leaked = {item["path"] for item in kinds.pop("leaked_image", [])}
     flags = [flag for flag in flags if flag.image not in leaked]
-    return [{**told, "half": half, **_row(kind, half, flags, kinds)} for kind in RULES if kind in kinds]
+    rows = [_row(kind, (kind,), half, flags, kinds) for kind in RULES if kind in kinds]
+    rows += [_row(name, those, half, flags, kinds) for name, those in TOGETHER.items() if set(those) & set(kinds)]
+    return [{**told, "half": half, **row} for row in rows]
 
 
 def _by_kind(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -165,20 +178,23 @@ def _by_kind(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return kinds
 
 
-def _row(kind: str, half: int, flags: Sequence[Flag], kinds: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    planted = kinds[kind][half::2]
-    neither = [item for other in LENIENT.get(kind, ()) for item in kinds.get(other, ())]
+def _row(
+    name: str, those: Sequence[str], half: int, flags: Sequence[Flag], kinds: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    rules = [RULES[kind] for kind in those]
+    planted = [item for kind in those for item in kinds.get(kind, [])[half::2]]
+    neither = [item for kind in those for other in LENIENT.get(kind, ()) for item in kinds.get(other, ())]
     own = [
         flag
         for flag in flags
-        if flag.rule == RULES[kind] and _half(flag, kinds) == half and not any(_is(flag, item) for item in neither)
+        if flag.rule in rules and _half(flag, kinds) == half and not any(_is(flag, item) for item in neither)
     ]
     right = [flag for flag in own if any(_is(flag, item) for item in planted)]
     faulty = [flag for flag in own if any(_is(flag, item) for items in kinds.values() for item in items)]
     found = sum(any(_is(flag, item) for flag in own) for item in planted)
     seen = sum(any(_is(flag, item) for flag in flags if flag.rule not in HINTS) for item in planted)
     return {
-        "kind": kind, "rule": RULES[kind], "planted": len(planted), "found": found, "any": seen, "flagged": len(own),
+        "kind": name, "rules": rules, "planted": len(planted), "found": found, "any": seen, "flagged": len(own),
         "recall": _share(found, len(planted)), "precision": _share(len(right), len(own)),
         "faulty": _share(len(faulty), len(own)),
     }  # fmt: skip
