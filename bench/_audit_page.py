@@ -29,7 +29,8 @@ worked out by this script, since they know neither. cleanvision stops at a file 
 Pillow opens, so the kinds of broken file are not tried. cleanlab judges labels from the same embeddings as our audit, by 5-fold
 cross-validated logistic regression as its guide has it, and once more with a calmer head (128 principal directions, C = 0.02).
 The order of labels is over the samples of the splits whose labels our audit judges; planted flips in other splits are missing
-there, and count as not found above. Near copies were planted across splits only; those within a split that are flagged stand
+there, and count as not found above. Boxes and keypoints are scored object by object, masks image by image.
+Near copies were planted across splits only; those within a split that are flagged stand
 with the false alarms, where some are natural copies. The list of near copies goes round re-encoded, cropped, brightened,
 mirrored: the even half has the first and the third sort, the odd half the other two."""
 

@@ -34,7 +34,9 @@ from _planted import ANSWERS, HALVES, Fault, Flags
 from _results import RESULTS, environment
 from _rounds import calibration
 from snellen import store
+from snellen.case import Case
 from snellen.catalog import Catalog
+from snellen.values import Finding
 
 HERE = Path(__file__).parent
 STORED = RESULTS / "audit.json"
@@ -50,10 +52,11 @@ ISSUES = {
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """One folder as our audit sees it, and what that took."""
+    """One folder as our audit sees it, and what that took: its answer, the findings behind it, the measured catalog."""
 
     folder: Path
     findings: Sequence[Mapping[str, Any]]
+    told: Sequence[Finding]
     catalog: Catalog
     seconds: Mapping[str, float]
     intact: bool
@@ -104,8 +107,9 @@ def audited(folder: Path) -> Audited:
         steps = Steps()
         answer = snellen.audit(folder, out=Path(place) / "case", watch=steps)
         steps.close()
-        catalog = Catalog.load(Path(place) / "case" / "catalog.parquet")
-    return Audited(folder, answer["findings"], catalog, steps.seconds, planted.fingerprint(folder) == before)
+        case = Case(Path(place) / "case")
+        told, catalog = case.audit, case.catalog
+    return Audited(folder, answer["findings"], told, catalog, steps.seconds, planted.fingerprint(folder) == before)
 
 
 def our_flags(findings: Sequence[Mapping[str, Any]]) -> Flags:
@@ -247,8 +251,7 @@ def examined(
     }  # fmt: skip
     if (folder / planted.FAULTS).is_file():
         faults = planted.read_faults(folder)
-        paths = item.catalog.table.column("path").to_pylist()
-        rows = scored(item, faults, flags, given.half, original) + objects(folder, item.findings, paths, given.half)
+        rows = scored(item, faults, flags, given.half, original) + objects(folder, item.told, item.catalog, given.half)
         told |= {"kinds": rows, "rankings": ranked(item, faults, peers, given.half)}
     else:
         told["alarms"] = alarms(item, peers)

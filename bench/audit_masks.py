@@ -141,7 +141,7 @@ def catalog_of(folder: Path) -> Catalog:
 
 def measured(catalog: Catalog, *, size: int) -> Catalog:
     """Pixels, near duplicates, masks, segmenter."""
-    setting = Setting(layout="channels_last")
+    setting = Setting()
     with tempfile.TemporaryDirectory() as cache:
         catalog, pixels = open_pixels(catalog, size=size, cache=Path(cache))
         catalog = measure_masks(catalog.with_columns({"near": near_clusters(catalog)}))

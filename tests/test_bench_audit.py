@@ -18,6 +18,7 @@ import _results
 import audit
 from _planted import Flags
 from snellen.catalog import Catalog
+from snellen.values import Finding
 
 FLIPS = [f"train/cat/flip_{number}.png" for number in range(4)]
 COPY = {"type": "exact_duplicate", "path": "train/cat/copy.png", "source": "train/cat/first.png"}
@@ -172,7 +173,7 @@ def made(folder: Path) -> audit.Audited:
     paths = [*FLIPS, *PLAIN]
     rows = [{"id": p, "path": p, "target": Path(p).parent.name, "split": "train"} for p in paths]
     catalog = Catalog.of_rows(rows).with_columns({"label_quality": [0.5] * len(paths)})
-    return audit.Audited(folder, findings(), catalog, {"read": 1.0, "probe this machine": 5.0}, intact=True)
+    return audit.Audited(folder, findings(), (), catalog, {"read": 1.0, "probe this machine": 5.0}, intact=True)
 
 
 def test_the_page_says_what_each_tool_found(folder: Path) -> None:
@@ -221,9 +222,9 @@ def test_the_page_holds_the_scores_against_the_goals(folder: Path) -> None:
 
 def test_rows_of_another_script_are_added_up_over_the_halves() -> None:
     told = [
-        {"kind": "eroded", "planted": 4, "named": 3, "any": 4, "flagged": 5},
-        {"kind": "eroded", "planted": 4, "named": 1, "any": 4, "flagged": 3},
-        {"kind": "missing_box", "planted": 2, "found": 2, "right": 3, "flagged": 3},
+        {"kind": "eroded", "planted": 4, "named": 3, "any": 4, "flagged": 5, "precision": 0.6},
+        {"kind": "eroded", "planted": 4, "named": 1, "any": 4, "flagged": 3, "precision": 0.333},
+        {"kind": "missing_box", "planted": 2, "found": 2, "flagged": 3, "precision": 1.0},
     ]
     eroded, missing = _audit_objects.together(told, {"eroded": "eroded_masks"})
     assert (eroded["kind"], eroded["rules"]) == ("eroded", ["eroded_masks"])
@@ -231,14 +232,21 @@ def test_rows_of_another_script_are_added_up_over_the_halves() -> None:
     assert (missing["tools"]["snellen"]["found"], missing["tools"]["snellen"]["precision"]) == (2, 1.0)
 
 
-def test_masks_are_scored_from_what_the_audit_told(tmp_path: Path) -> None:
-    faults = [{"type": "eroded", "mask": f"masks/train/{name}.png"} for name in "abcd"]
+def test_masks_and_boxes_are_scored_from_what_the_audit_told(tmp_path: Path) -> None:
+    boxes = [{"type": "zero_area_box", "image": "a.jpg", "annotation_id": number} for number in range(4)]
+    faults = [*({"type": "eroded", "mask": f"masks/train/{name}.png"} for name in "abcd"), *boxes]
     (tmp_path / planted.FAULTS).write_text(json.dumps({"faults": faults}))
     paths = [f"images/train/{name}.jpg" for name in "abcdefgh"]
-    told = [{"rule": "eroded_masks", "severity": "warn", "samples": [paths[0], paths[1], paths[5]]}]
-    (row,) = _audit_objects.rows(tmp_path, told, paths, "odd")
-    found = row["tools"]["snellen"]
-    assert (found["planted"], found["found"], found["recall"]) == (2, 1, 0.5)
+    catalog = Catalog.of_rows([{"id": path, "path": path} for path in paths])
+    objects = [{"sample": paths[0], "key": key, "what": "zero area"} for key in ("1", "3", "9", "8")]
+    told = [
+        Finding(rule="eroded_masks", severity="warn", message="m", samples=(paths[0], paths[1], paths[5])),
+        Finding(rule="zero_area_boxes", severity="warn", message="m", evidence={"objects": objects}),
+    ]
+    found = {row["kind"]: row["tools"]["snellen"] for row in _audit_objects.rows(tmp_path, told, catalog, "odd")}
+    assert (found["eroded"]["planted"], found["eroded"]["found"], found["eroded"]["recall"]) == (2, 1, 0.5)
+    zero = found["zero_area_box"]
+    assert (zero["planted"], zero["found"], zero["right"], zero["flagged"]) == (2, 2, 2, 3)
 
 
 def test_a_changed_folder_is_noticed(tmp_path: Path, photos) -> None:

@@ -28,18 +28,29 @@ from snellen.values import Finding
 
 Watch = Callable[[Mapping[str, Any]], None]
 
-# Side in pixels of the stored images at most: for whole images, and where something is drawn on them.
-WHOLE, DRAWN = 160, 256
+# Side in pixels of the stored images at most: for whole images, and where masks or objects are drawn on them.
+WHOLE, MASKS, OBJECTS = 160, 256, 384
+OBJECT_TASKS = ("detection", "instance", "keypoints")
+# The coarsest stride of the networks: maps of other sides do not lie exactly over what is drawn.
+STRIDE = 32
 
 
 def look(case: Case, settings: Settings, *, watch: Watch) -> tuple[Finding, ...]:
     """Read and measure the data, store the catalog, and let the catalog rules look."""
     wanted, given = settings.wanted()
     catalog = read_catalog(settings.sources, wanted, given, watch)
-    most = WHOLE if catalog.task in ("classification", "multilabel") else DRAWN
-    size = wanted.data.eval_size or max(64, min(most, int(shorter_side(catalog))))
+    size = wanted.data.eval_size or stored_size(catalog)
     case.write("settings", settings.plain())
     return measured(case, catalog, wanted, size, setting_of(wanted.train, Setting()), watch)[2]
+
+
+def stored_size(catalog: Catalog) -> int:
+    """Side in pixels at which the images of a catalog are stored for its audit. Reads the headers of some files."""
+    shorter = int(shorter_side(catalog))
+    if catalog.task in ("classification", "multilabel"):
+        return max(64, min(WHOLE, shorter))
+    most = OBJECTS if catalog.task in OBJECT_TASKS else MASKS
+    return min(most, max(64, -(-shorter // STRIDE) * STRIDE))
 
 
 def read_catalog(sources: Sequence[Path], wanted: Recipe, given: Mapping[str, Any], watch: Watch) -> Catalog:
@@ -65,7 +76,8 @@ def measured(
     catalog = split(catalog, val=wanted.data.val, test=wanted.data.test, seed=0)
     watch({"title": "embed and judge labels"})
     model = setting.prepare(_backbone(wanted, catalog))
-    catalog = measure(catalog, pixels, model, setting, size=size)
+    whole = min(size, MASKS) if catalog.task in OBJECT_TASKS else size
+    catalog = measure(catalog, pixels, model, setting, size=whole)
     catalog = _annotations(catalog, pixels, model, setting, size, watch)
     catalog = catalog.drop_columns(["thumb"])
     findings = audit(catalog)
@@ -86,7 +98,7 @@ def _annotations(
     catalog: Catalog, pixels: Pixels, model: nn.Module, setting: Setting, size: int, watch: Watch
 ) -> Catalog:
     """What is measured of drawn objects and masks."""
-    if catalog.task in ("detection", "instance", "keypoints"):
+    if catalog.task in OBJECT_TASKS:
         watch({"title": "look at what is drawn"})
         return measure_objects(catalog, pixels, model, setting, size=size)
     if catalog.task == "segmentation":

@@ -1,4 +1,4 @@
-"""What is drawn on the images of a catalog, in pixels of the stored, squashed images; folds, and boxes of the usual sizes."""
+"""What is drawn on the images of a catalog, in pixels of the squashed images that are looked at; folds, and boxes of the usual sizes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from snellen.catalog import OK, Catalog, MissingSignal
 from snellen.data.boxes import ALONE
 from snellen.data.pixels import Pixels
 
-SIZES = 6
-MOST_ANCHORS = 1600
+SIZES = 5
+MOST_ANCHORS = 1400
 MOST_SIDES = 20_000
 # Anchors of a size are so many of its sides apart.
-APART = 0.35
+APART = 0.4
+# Boxes of one image that are looked at; of more an even part.
+MOST_ON_IMAGE = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +29,33 @@ class Drawn:
 
     rows: np.ndarray  # [images] rows of the catalog
     stored: np.ndarray  # [images] rows of the pixel store
-    scale: np.ndarray  # [images, 4] stored pixels per pixel of the image
+    scale: np.ndarray  # [images, 4] pixels looked at per pixel of the image
     members: tuple[np.ndarray, ...]  # for every image the places of its usable boxes among the catalog's objects
     others: tuple[np.ndarray, ...]  # and of the objects that cannot be used: zero area, outside the image
+    crowded: np.ndarray  # [images] bool: more boxes than MOST_ON_IMAGE, of which the members are an even part
     boxes: np.ndarray  # [m, 4] of all objects, clipped to the image
     codes: np.ndarray  # [m] class
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, catalog: Catalog, pixels: Pixels, size: int) -> Drawn:
-        """Raises MissingSignal without `objects`, `width` and `height`."""
+    def of(cls, catalog: Catalog, pixels: Pixels, size: int, *, most: int) -> Drawn:
+        """Of more than `most` usable images an even part. Raises MissingSignal without `objects`, `width` and `height`."""
         objects = Objects.of(catalog)
-        rows = np.flatnonzero(catalog.column("verdict").astype(str) == OK)
+        rows = even(np.flatnonzero(catalog.column("verdict").astype(str) == OK), most)
         scale = np.tile(size / _sides(catalog), 2)
         boxes = np.clip(objects.box * scale[objects.row], 0, size)
         good = objects.usable & (np.nan_to_num(boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
         names, codes = np.unique(objects.label, return_inverse=True)
         starts = np.searchsorted(objects.row, np.arange(len(catalog) + 1))
         places = [np.arange(start, end) for start, end in zip(starts[rows], starts[rows + 1], strict=True)]
-        members = tuple(these[good[these]] for these in places)
+        usable = [these[good[these]] for these in places]
         others = tuple(these[~good[these] & ~objects.crowd[these]] for these in places)
-        stored = pixels.rows_of(catalog.take(rows))
-        return cls(rows, stored, scale[rows], members, others, boxes, codes.reshape(-1), tuple(names.tolist()))
+        return cls(
+            rows=rows, stored=pixels.rows_of(catalog.take(rows)), scale=scale[rows],
+            members=tuple(even(these, MOST_ON_IMAGE) for these in usable), others=others,
+            crowded=np.asarray([len(these) > MOST_ON_IMAGE for these in usable], dtype=bool), boxes=boxes,
+            codes=codes.reshape(-1), names=tuple(names.tolist()),
+        )  # fmt: skip
 
     def on(self, image: int) -> Tensor:
         """Usable boxes [m, 4] float32 of one image."""
@@ -62,6 +69,11 @@ class Drawn:
     def count(self) -> int:
         """Number of usable boxes."""
         return sum(len(places) for places in self.members)
+
+
+def even(items: np.ndarray, most: int) -> np.ndarray:
+    """All of the items [n], or `most` of them, evenly spread."""
+    return items if len(items) <= most else items[np.linspace(0, len(items) - 1, most).astype(np.int64)]
 
 
 def _sides(catalog: Catalog) -> np.ndarray:

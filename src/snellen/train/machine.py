@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,8 @@ from snellen.values import SnellenError
 
 PINNED = ("threads", "layout", "precision", "compile", "device", "torch")
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+# What processors call it that they compute in bf16 (x86, ARM).
+NATIVE_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
 # Numbers of glibc's mallopt, and what shows that somebody has chosen how memory is allocated already.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _ALLOCATION = ("LD_PRELOAD", "GLIBC_TUNABLES", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
@@ -74,6 +77,19 @@ def precisions(on: str) -> tuple[str, ...]:
     if on != "cuda":
         return ("fp32", "bf16")
     return ("fp32", *(("bf16",) if torch.cuda.is_bf16_supported() else ()), "fp16")
+
+
+def looking(setting: Setting) -> Setting:
+    """The setting for a frozen network whose features are only compared: their last bits do not matter.
+
+    channels_last, and bf16 on a processor that computes in it. Where this was looked into (one core, AVX512-BF16), an
+    image of 384 px took EfficientNet-Lite0 a third of the time that it takes in full precision.
+    """
+    # Releases of torch before this could be asked count as not computing in bf16.
+    told = getattr(torch.cpu, "get_capabilities", dict)
+    found: Mapping[str, Any] = told() if setting.device == "cpu" else {}
+    native = any(found.get(name, False) for name in NATIVE_BF16)
+    return replace(setting, layout="channels_last", precision="bf16" if native else setting.precision)
 
 
 def setting_of(train: Train, probed: Setting) -> Setting:

@@ -13,27 +13,47 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torchvision.ops import box_iou
 
-from snellen.catalog import Catalog
+from snellen.catalog import OK, Catalog
+from snellen.data.formats.notes import with_note
 from snellen.data.pixels import Pixels
-from snellen.train.detector import Head, Opinion, Scene, detect, judge, moved, targets, train_head
+from snellen.train.detector import Head, Opinion, detect, judge, train_head
 from snellen.train.drawn import Drawn, anchors_of, folds_of
-from snellen.train.machine import Setting
+from snellen.train.machine import Setting, looking
 from snellen.train.maps import BATCH, Eye, Maps
 from snellen.train.object_columns import View, columns
+from snellen.train.regions import Portion, Regions, copied, gather, targets
 from snellen.train.second_look import Cutter, Lessons, out_of_fold
 
 FOLDS = 3
 FEWEST_BOXES = 30
-# More images do not make a small head better, only slower: the others are judged, not learnt from.
-MOST_IMAGES = 600
-STEPS = (150, 900)
-# Proposals per image that are looked at again, and moved copies of a drawn box from which the second look learns.
-AGAIN, COPIES, MOST_COPIES = 20, 4, 6000
+# Side in pixels at which images are looked at, if they are not stored larger: small objects are seen better.
+SIDE = 448
+# Images that are looked at, and of these those that heads learn from: more do not make a small head better, only slower.
+MOST_JUDGED, MOST_LEARNT = 2000, 600
+# Where there are no more images than this, they are looked at mirrored too.
+MIRRORED = 400
+STEPS = (150, 360)
+# Objects that are seen in an image at most: by the number of its boxes, and within these bounds.
+SEEN_PER_BOX, SEEN = 1.5, (50, 240)
+# Of the second look, for every image: proposals that are not settled, which is to overlap with a drawn box so much, or sure
+# so little. And in all: drawn boxes (the most doubted), and moved copies of boxes to learn from.
+AGAIN, SETTLED, DULL = 16, 0.7, 0.15
+MOST_DRAWN, COPIES, MOST_COPIES = 5000, 4, 3000
+# Images on whose boxes the second look finds its directions, and boxes of each.
+SHOWN, SHOWN_EACH = 60, 6
 
 
 def measure_objects(
-    catalog: Catalog, pixels: Pixels, model: nn.Module, setting: Setting, *, size: int, seed: int = 0
+    catalog: Catalog,
+    pixels: Pixels,
+    model: nn.Module,
+    setting: Setting,
+    *,
+    size: int,
+    seed: int = 0,
+    most: int = MOST_JUDGED,
 ) -> Catalog:
     """Add what out-of-fold heads say of every object, and the list column `proposals` {box, label, score} of objects that
     they see where nothing is drawn (pixels of the image, best first).
@@ -41,17 +61,23 @@ def measure_objects(
     Per object: `object_score` (the box frames one object, 0..1), `object_foreground` (something is there), `object_own` and
     `object_rival` (probability of its class and of the best other, given that something is there), `object_suggested` (that
     other class), `object_match` (overlap with the box that is seen for it, 0: none), `object_match_score`, `object_better`
-    (that box). NaN, empty and null where nothing could be measured: objects with a problem, images that cannot be used, fewer
-    than FEWEST_BOXES boxes. `size` is the side of the stored images; 448 finds more than 320. Raises MissingSignal without
-    `objects`, `width` and `height`. The cost of learning is bounded, that of judging grows with images and boxes.
+    (that box). NaN, empty and null where nothing was measured: objects with a problem, images that cannot be used, fewer
+    than FEWEST_BOXES boxes, more than drawn.MOST_ON_IMAGE in one image. Of more than `most` images an even part is looked at
+    and about("objects_judged") says how many. `size` is the side of the stored images. A model that does not show its maps
+    (`forward_intermediates`) leaves the catalog as it is. Raises MissingSignal without `objects`, `width` and `height`.
+    Time and memory of learning are bounded; judging grows with images and boxes up to `most`.
     """
-    drawn = Drawn.of(catalog, pixels, size)
+    if not hasattr(model, "forward_intermediates"):
+        return catalog
+    look = max(size, SIDE)
+    drawn = Drawn.of(catalog, pixels, look, most=most)
     if drawn.count < FEWEST_BOXES or len(drawn.rows) < FOLDS:
         return catalog.with_columns(columns(catalog, drawn, []))
+    given = _Given(drawn, pixels, model, looking(setting), look, seed)
     folds = folds_of(catalog, drawn.rows, folds=FOLDS, seed=seed)
-    first = _first_look(_Given(drawn, pixels, model, setting, size, seed), folds)
-    second = _second_look(_Given(drawn, pixels, model, setting, size, seed), folds, first)
-    return catalog.with_columns(columns(catalog, drawn, second))
+    views = _second_look(given, folds, _first_look(given, folds))
+    left = int((catalog.column("verdict").astype(str) == OK).sum()) - len(drawn.rows)
+    return with_note(catalog.with_columns(columns(catalog, drawn, views)), "images_uncompared", left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,79 +94,126 @@ class _Given:
 
 
 def _first_look(given: _Given, folds: np.ndarray) -> list[View]:
+    """One pass of the network over the images that are learnt from, whose maps are kept, then one over the others."""
     drawn, count = given.drawn, len(given.drawn.rows)
     eye = Eye.learn(given.model, given.setting, given.pixels, drawn.stored, given.size)
-    learnt = np.sort(np.random.default_rng(given.seed).permutation(count)[:MOST_IMAGES])
-    maps: dict[int, Maps] = {}
-    for start in range(0, len(learnt), BATCH):
-        part = learnt[start : start + BATCH]
-        maps |= dict(zip(part.tolist(), eye.see(given.images(part)), strict=True))
+    learnt = np.sort(np.random.default_rng(given.seed).permutation(count)[:MOST_LEARNT])
+    maps = dict(_maps(eye, given, learnt))
     anchors = anchors_of(drawn, size=given.size, seed=given.seed)
-    scenes = {image: Scene(seen, drawn.on(image), drawn.labels(image)) for image, seen in maps.items()}
-    heads = [_head([scenes[i] for i in scenes if folds[i] != fold], anchors, given, fold) for fold in range(FOLDS)]
-    return [
-        _view(heads[folds[image]], seen, drawn.on(image), anchors, given.size)
-        for image, seen in enumerate(_all_maps(eye, given, maps))
-    ]
+    regions = _regions(given, maps, anchors)
+    heads = [_head(given, regions, folds, fold) for fold in range(FOLDS)]
+    rest = np.setdiff1d(np.arange(count), learnt)
+    views: list[View | None] = [None] * count
+    for image, seen in (*maps.items(), *_maps(eye, given, rest)):
+        views[image] = _view(heads[folds[image]], seen, drawn.on(image), anchors, given.size)
+    return [view for view in views if view is not None]
 
 
-def _head(scenes: Sequence[Scene], anchors: Tensor, given: _Given, fold: int) -> Head:
-    # A pass over all boxes is of no use to a head that has seen each a hundred times.
-    steps = int(np.clip(2 * sum(len(scene.boxes) for scene in scenes), *STEPS))
-    return train_head(scenes, anchors, len(given.drawn.names), size=given.size, steps=steps, seed=given.seed + fold)
+def _maps(eye: Eye, given: _Given, images: np.ndarray) -> Iterator[tuple[int, Maps]]:
+    mirrored = len(given.drawn.rows) <= MIRRORED
+    for start in range(0, len(images), BATCH):
+        part = images[start : start + BATCH]
+        yield from zip(part.tolist(), eye.see(given.images(part), mirrored=mirrored), strict=True)
 
 
-def _all_maps(eye: Eye, given: _Given, known: dict[int, Maps]) -> Iterator[Maps]:
-    """Maps of every image in order; those that were not kept are made batch by batch."""
-    count = len(given.drawn.rows)
-    for start in range(0, count, BATCH):
-        part = range(start, min(start + BATCH, count))
-        fresh = [image for image in part if image not in known]
-        made = dict(zip(fresh, eye.see(given.images(fresh)), strict=True)) if fresh else {}
-        yield from (known.get(image) or made[image] for image in part)
+def _regions(given: _Given, maps: dict[int, Maps], anchors: Tensor) -> Regions:
+    drawn = given.drawn
+    chance = torch.Generator().manual_seed(given.seed)
+    portion = Portion.of(sum(len(drawn.members[image]) for image in maps), len(maps))
+    parts = [
+        gather(seen, drawn.on(image), drawn.labels(image), anchors, portion, image=image, size=given.size, chance=chance)
+        for image, seen in maps.items()
+    ]  # fmt: skip
+    return Regions.joined(parts)
+
+
+def _head(given: _Given, regions: Regions, folds: np.ndarray, fold: int) -> Head:
+    rows = torch.where(torch.from_numpy(folds)[regions.image] != fold)[0]
+    # A pass over all regions is of no use to a head that has seen each ten times.
+    steps = int(np.clip(len(rows) // 40, *STEPS))
+    return train_head(regions, rows, len(given.drawn.names), given.setting, steps=steps, seed=given.seed + fold)
 
 
 def _view(head: Head, maps: Maps, boxes: Tensor, anchors: Tensor, size: int) -> View:
-    seen, opinion = detect(head, maps, anchors, size)
-    return View(seen[:AGAIN], opinion.take(slice(0, AGAIN)), judge(head, maps, boxes, size))
+    # A drawn box is a good place to begin from, whatever stands there.
+    most = int(np.clip(SEEN_PER_BOX * len(boxes), *SEEN))
+    seen, opinion = detect(head, maps, torch.cat([anchors, boxes]), size, most=most)
+    return View(seen, opinion, judge(head, maps, boxes, size))
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """What of an image is looked at again: rows of its drawn boxes and of what is seen, and moved copies [k, 4]."""
+
+    drawn: Tensor
+    seen: Tensor
+    copies: Tensor
+
+    def boxes(self, drawn: Tensor, view: View) -> Tensor:
+        return torch.cat([drawn[self.drawn], view.seen[self.seen], self.copies])
 
 
 def _second_look(given: _Given, folds: np.ndarray, views: Sequence[View]) -> list[View]:
-    """The views after every box was looked at alone: opinions averaged, proposals moved and sorted out again."""
+    """The views after boxes were looked at alone: opinions averaged, proposals moved and sorted out again."""
     drawn = given.drawn
-    chance = torch.Generator().manual_seed(given.seed)
-    copies = min(COPIES, MOST_COPIES / drawn.count)
-    shown = [
-        torch.cat([drawn.on(i), view.seen, _copied(drawn.on(i), copies, given.size, chance)])
-        for i, view in enumerate(views)
-    ]
-    some = np.linspace(0, len(shown) - 1, min(len(shown), 60)).astype(int)
-    cutter = Cutter.learn(given.model, given.setting, given.images(some), [shown[i][:6] for i in some])
-    features = [
-        cutter.show(given.images(np.arange(start, min(start + BATCH, len(shown)))), shown[start : start + BATCH])
-        for start in range(0, len(shown), BATCH)
-    ]
+    again = _chosen(given, views)
+    shown = [item.boxes(drawn.on(image), views[image]) for image, item in enumerate(again)]
     parts = [targets(boxes, drawn.on(i), drawn.labels(i)) for i, boxes in enumerate(shown)]
     label, overlap, way = (torch.cat(values) for values in zip(*parts, strict=True))
     fold = torch.from_numpy(np.repeat(folds, [len(boxes) for boxes in shown]))
-    lessons = Lessons(torch.cat([part for part in features if len(part)]), label, overlap, way, fold)
-    opinion = out_of_fold(lessons, classes=len(drawn.names), folds=FOLDS, seed=given.seed)
-    return list(_averaged(given, views, shown, opinion))
+    lessons = Lessons(_cut_out(given, shown), label, overlap, way, fold)
+    opinion = out_of_fold(lessons, given.setting, classes=len(drawn.names), folds=FOLDS, seed=given.seed)
+    return list(_averaged(views, again, opinion, given.size))
 
 
-def _copied(boxes: Tensor, copies: float, size: int, chance: torch.Generator) -> Tensor:
-    """Some of the boxes, moved and resized a little or a lot."""
-    if not len(boxes):
-        return boxes
-    count = int(copies * len(boxes) + float(torch.rand((), generator=chance)))
-    return moved(boxes[torch.randint(len(boxes), (count,), generator=chance)], size, chance)
+def _chosen(given: _Given, views: Sequence[View]) -> list[_Again]:
+    drawn = given.drawn
+    chance = torch.Generator().manual_seed(given.seed)
+    copies = min(COPIES, MOST_COPIES / drawn.count)
+    doubt = [1 - _own(view.drawn, drawn.labels(image)) for image, view in enumerate(views)]
+    limit = torch.cat(doubt).topk(min(MOST_DRAWN, drawn.count)).values[-1]
+    return [
+        _Again(
+            torch.where(doubt[image] >= limit)[0],
+            _unsettled(drawn.on(image), view),
+            copied(drawn.on(image), copies, given.size, chance),
+        )
+        for image, view in enumerate(views)
+    ]
 
 
-def _averaged(given: _Given, views: Sequence[View], shown: Sequence[Tensor], opinion: Opinion) -> Iterator[View]:
+def _own(opinion: Opinion, labels: Tensor) -> Tensor:
+    """[m] 0..1: the box is right, in place and class."""
+    return opinion.score * opinion.probabilities[torch.arange(len(labels)), labels + 1]
+
+
+def _unsettled(boxes: Tensor, view: View) -> Tensor:
+    """Rows of what is seen that a second look may change: elsewhere than what is drawn, and not too faint."""
+    open_ = view.opinion.score >= DULL
+    if len(boxes) and len(view.seen):
+        open_ &= box_iou(view.seen, boxes).max(dim=1).values < SETTLED
+    return torch.where(open_)[0][:AGAIN]
+
+
+def _cut_out(given: _Given, shown: Sequence[Tensor]) -> Tensor:
+    """Features [sum of boxes, d] of cut-outs of the stored images, which may be smaller than what was looked at."""
+    scaled = [boxes * (given.pixels.size / given.size) for boxes in shown]
+    some = np.unique(np.linspace(0, len(shown) - 1, SHOWN).astype(np.int64))
+    cutter = Cutter.learn(given.model, given.setting, given.images(some), [scaled[i][:SHOWN_EACH] for i in some])
+    starts = range(0, len(scaled), BATCH)
+    parts = [
+        cutter.show(given.images(np.arange(start, min(start + BATCH, len(scaled)))), scaled[start : start + BATCH])
+        for start in starts
+    ]
+    return torch.cat([part for part in parts if len(part)])
+
+
+def _averaged(views: Sequence[View], again: Sequence[_Again], opinion: Opinion, size: int) -> Iterator[View]:
     start = 0
-    for view, boxes in zip(views, shown, strict=True):
-        drawn, seen = len(view.drawn.overlap), len(view.seen)
-        own = view.drawn.mean(opinion.take(slice(start, start + drawn)))
-        other = opinion.take(slice(start + drawn, start + drawn + seen))
-        yield View.sorted_out(view.seen, other.step, view.opinion.mean(other), own, given.size)
-        start += len(boxes)
+    for view, item in zip(views, again, strict=True):
+        middle, end = start + len(item.drawn), start + len(item.drawn) + len(item.seen)
+        own = view.drawn.mean_at(item.drawn, opinion.take(slice(start, middle)))
+        second = opinion.take(slice(middle, end))
+        step = torch.zeros(len(view.seen), 4).index_copy(0, item.seen, second.step)
+        yield View.sorted_out(view.seen, step, view.opinion.mean_at(item.seen, second), own, size)
+        start = end + len(item.copies)

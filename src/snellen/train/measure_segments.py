@@ -11,16 +11,20 @@ import pyarrow as pa
 from torch import nn
 
 from snellen.catalog import OK, Catalog, MissingSignal
+from snellen.data.formats.notes import with_note
 from snellen.data.mask_shape import edges_of
 from snellen.data.masks import Convention, not_labelled, read_mask
 from snellen.data.pixels import Pixels
-from snellen.train.machine import Setting
+from snellen.train.drawn import even
+from snellen.train.machine import Setting, looking
 from snellen.train.mask_classes import Doubt, Piece, doubts, pieces_of
 from snellen.train.mask_comparison import Comparison, compare, others, small
 from snellen.train.segmenter import FOLDS, UNKNOWN, Eye, Given, folds_of, held_out
 
 # With fewer masks nothing can be learnt from the others.
 FEWEST = 2 * FOLDS
+# Images that are compared: of more an even part.
+MOST_JUDGED = 5000
 # More ids than this, with no names for them, are numbers of objects, not classes.
 MOST_CLASSES = 64
 NOTHING = Comparison()
@@ -53,7 +57,14 @@ class _Masks:
 
 
 def measure_segments(
-    catalog: Catalog, pixels: Pixels, model: nn.Module, setting: Setting, *, size: int, seed: int = 0
+    catalog: Catalog,
+    pixels: Pixels,
+    model: nn.Module,
+    setting: Setting,
+    *,
+    size: int,
+    seed: int = 0,
+    most: int = MOST_JUDGED,
 ) -> Catalog:
     """Add what a small segmenter, trained on the frozen `model` with the other folds, says of every mask.
 
@@ -68,20 +79,23 @@ def measure_segments(
 
     `pixels` and `size`: stored squashed to size x size; a multiple of 32. Reads the columns of `measure_masks`, and `near`
     (near duplicates share a fold) where it is there. A model without `forward_intermediates`, or fewer than ten usable masks,
-    leave the catalog as it is. Raises MissingSignal where the masks were not measured.
+    leave the catalog as it is. Of more than `most` images an even part is compared, which a note of the catalog says; what is
+    left out has NaN. Raises MissingSignal where the masks were not measured.
     """
     if not catalog.has("mask_problem"):
         raise MissingSignal("mask_problem")
-    usable = np.flatnonzero(catalog.column("verdict").astype(str) == OK)
+    found = np.flatnonzero(catalog.column("verdict").astype(str) == OK)
+    usable = even(found, most)
     part = catalog.take(usable)
-    eye = Eye(model, setting, size)
+    eye = Eye(model, looking(setting), size)
     masks, learnable = _masks(part, size)
     groups = _groups(part)
     if not hasattr(model, "forward_intermediates") or len(np.unique(groups[learnable])) < FEWEST:
         return catalog
     classes = 2 if masks.single else len(masks.classes)
     given = Given(pixels, pixels.rows_of(part), replace(masks, grid=eye.grid), learnable, groups, classes)
-    return catalog.with_columns(_columns(catalog, usable, _judged(eye, given, masks, part, seed), masks))
+    columns = _columns(catalog, usable, _judged(eye, given, masks, part, seed), masks)
+    return with_note(catalog.with_columns(columns), "images_uncompared", len(found) - len(usable))
 
 
 def _groups(part: Catalog) -> np.ndarray:

@@ -105,6 +105,8 @@ def _classes(opinion: Opinion, codes: np.ndarray, names: np.ndarray) -> dict[str
 def _proposed(drawn: Drawn, image: int, view: View, taken: set[int], names: np.ndarray) -> list[dict[str, Any]]:
     """What is seen where nothing is drawn. A drawn object that cannot be used (no area, outside) stands for one of its class."""
     boxes, seen = drawn.boxes[drawn.members[image]], view.seen.numpy().astype(np.float64)
+    if drawn.crowded[image]:
+        return []  # Not all that is drawn was looked at: what is free cannot be told.
     score = view.opinion.score.numpy()
     labels = view.opinion.probabilities[:, 1:].numpy().argmax(axis=1)
     free = [i for i in range(len(seen)) if i not in taken and score[i] >= LEAST]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from snellen.catalog import Catalog
+
 EXAMPLES = 5
 
 # What can be said: kind (missing, empty, corrupt, ignored, info) and one sentence.
@@ -56,6 +58,10 @@ NOTES = {
     "pair_missing": ("missing", "Images have no counterpart in the folder of wanted images; they were left out."),
     "given_ignored": ("info", "Images that were made worse stand beside the wanted ones; the wanted ones were taken."),
     "pair_unused": ("missing", "Wanted images have no counterpart; they were left out."),
+    "images_uncompared": (
+        "ignored",
+        "Images are very many: what is drawn on an even part of them was compared with what a model sees, on these it was not.",
+    ),
     "value_unsure": ("info", "Cells of label columns say neither yes nor no; they count as no."),
 }
 
@@ -91,6 +97,15 @@ def joined(lists: Iterable[Iterable[Mapping[str, Any]]]) -> list[dict[str, Any]]
         known["count"] += note["count"]
         known["examples"] = [*known["examples"], *note["examples"]][:EXAMPLES]
     return list(found.values())
+
+
+def with_note(catalog: Catalog, what: str, count: int) -> Catalog:
+    """The catalog with one more note, or as it is where there is nothing to say (a count of 0)."""
+    if not count:
+        return catalog
+    notes = Notes()
+    notes.add(what, count=count)
+    return catalog.with_about({"notes": joined([catalog.about("notes") or (), notes.listed()])})
 
 
 def plain_text(text: str) -> str:
