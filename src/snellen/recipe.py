@@ -306,7 +306,9 @@ def _optimizer(optim: Optim) -> dict[str, Any]:
         return settings
     inner = str(settings["base"])
     if "base" in OPTIMIZERS.settings(inner):
-        raise SnellenError(f"optimizer {optim.name!r} goes around one that steps itself, not around {inner!r}; try 'adamw'")
+        raise SnellenError(
+            f"optimizer {optim.name!r} goes around one that steps itself, not around {inner!r}; try 'adamw'"
+        )
     return {**settings, "settings": OPTIMIZERS.resolve(inner, settings.get("settings") or {})}
 
 

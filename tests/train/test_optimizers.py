@@ -173,5 +173,7 @@ def test_what_cannot_be(patch: dict[str, Any], says: str) -> None:
 
 def test_a_refused_setting_is_told() -> None:
     groups = [{"params": [torch.nn.Parameter(torch.ones(1))]}]
-    with pytest.raises(SnellenError, match=r"optimizer lookahead refuses its settings \(k=0.*Invalid lookahead steps: 0"):
+    with pytest.raises(
+        SnellenError, match=r"optimizer lookahead refuses its settings \(k=0.*Invalid lookahead steps: 0"
+    ):
         optimizer_of(Optim(name="lookahead", settings={"k": 0}), groups, 1e-3)

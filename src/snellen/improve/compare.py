@@ -12,7 +12,8 @@ from snellen.improve.heal import SAFETY, enter
 from snellen.improve.lab import Lab
 from snellen.improve.pair import Effect, pair
 from snellen.recipe import Recipe
-from snellen.run import Predictions, Run
+from snellen.rows import Rows
+from snellen.run import Run
 from snellen.values import Decision, SnellenError, Verdict
 
 
@@ -45,8 +46,11 @@ class Compared:
 
     @property
     def curves(self) -> tuple[tuple[float, ...], ...]:
-        """Validation accuracy after each epoch, one curve per seed."""
-        return tuple(tuple(float(row["val_accuracy"]) for row in run.signals("loss")) for run in self.runs)
+        """The share of validation that is right after each epoch (where the task has none, the loss with a minus), one curve
+        per seed."""
+        return tuple(
+            tuple(float(row.get("val_accuracy", -row["val"])) for row in run.signals("loss")) for run in self.runs
+        )
 
 
 def compare(lab: Lab, arms: Sequence[Arm], *, seeds: int, experiment: str) -> tuple[Compared, ...]:
@@ -82,7 +86,9 @@ def compare(lab: Lab, arms: Sequence[Arm], *, seeds: int, experiment: str) -> tu
 
 def _check(arms: Sequence[Arm], seeds: int) -> None:
     if len(arms) < 2 or seeds < 1:
-        raise SnellenError(f"{len(arms)} arms and {seeds} seeds: a comparison needs two arms or more and a seed or more")
+        raise SnellenError(
+            f"{len(arms)} arms and {seeds} seeds: a comparison needs two arms or more and a seed or more"
+        )
     places: dict[str, str] = {}
     for arm in arms:
         if arm.name in places.values() or arm.recipe.id in places:
@@ -92,7 +98,7 @@ def _check(arms: Sequence[Arm], seeds: int) -> None:
 
 
 def _verdict(
-    arms: Sequence[Arm], arm: Arm, rows: dict[str, list[Predictions]], runs: Sequence[Run], experiment: str
+    arms: Sequence[Arm], arm: Arm, rows: dict[str, list[Rows]], runs: Sequence[Run], experiment: str
 ) -> Verdict:
     first, planned = arms[0], len(arms) - 1
     improve = first.recipe.improve
@@ -110,8 +116,8 @@ def _verdict(
 
 
 def convergence(found: Sequence[Compared]) -> dict[str, dict[str, Any]]:
-    """How fast each arm learns: mean epochs and seconds until its validation accuracy reaches the level that the weakest arm
-    reaches at its best in the mean over its seeds. A seed that never reaches it counts in `missed`, not in the means."""
+    """How fast each arm learns: mean epochs and seconds until its curve reaches the level that the weakest arm reaches at its
+    best in the mean over its seeds. A seed that never reaches it counts in `missed`, not in the means."""
     level = min(statistics.fmean(max(curve) for curve in item.curves) for item in found)
     answer = {}
     for item in found:

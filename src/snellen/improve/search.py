@@ -22,7 +22,8 @@ from snellen.improve.pair import Effect, pair
 from snellen.improve.score import scores
 from snellen.improve.screen import LEVEL, head_only
 from snellen.recipe import Recipe
-from snellen.run import Predictions, Run
+from snellen.rows import Rows
+from snellen.run import Run
 from snellen.shelf import LOSSES
 from snellen.train.heads import Key, Standing, train_heads
 from snellen.values import SnellenError
@@ -79,7 +80,9 @@ def space(recipe: Recipe) -> dict[str, Span]:
     smoothing where the loss has it."""
     stage = next((stage for stage in recipe.stages if stage.unfreeze == "head"), None)
     if stage is None:
-        raise SnellenError("the recipe has no stage with unfreeze: head to search for; give it one, e.g. --stages head=15")
+        raise SnellenError(
+            "the recipe has no stage with unfreeze: head to search for; give it one, e.g. --stages head=15"
+        )
     found = {
         f"stages.{stage.name}.lr_scale": Span(stage.lr_scale / 10, stage.lr_scale * 30, log=True),
         "optim.weight_decay": Span(1e-6, 1e-1, log=True),
@@ -99,7 +102,9 @@ def spread(ranges: Mapping[str, Span], count: int, *, seed: int) -> list[dict[st
     steps = root ** -np.arange(1.0, size + 1)
     start = np.random.default_rng(seed).random(size)
     shares = (start + np.arange(1, count + 1)[:, None] * steps) % 1.0
-    return [{key: span.at(float(share)) for (key, span), share in zip(ranges.items(), row, strict=True)} for row in shares]
+    return [
+        {key: span.at(float(share)) for (key, span), share in zip(ranges.items(), row, strict=True)} for row in shares
+    ]
 
 
 def rungs(count: int, epochs: int) -> dict[int, int]:
@@ -128,7 +133,9 @@ def search(
     lab.watch({"title": f"search: {len(recipes)} heads together"})
     rows = _train(lab, recipes, _culler(ids[0], rungs(count, recipes[0].stages[0].epochs), known, epochs))
     whole = max(epochs.values())
-    last = sorted((i for i in dict.fromkeys(ids) if epochs[i] == whole), key=lambda i: known[i, recipe.seed], reverse=True)
+    last = sorted(
+        (i for i in dict.fromkeys(ids) if epochs[i] == whole), key=lambda i: known[i, recipe.seed], reverse=True
+    )
     finalists = list(dict.fromkeys([*last[:FINALISTS], ids[0]]))
     again = [recipes[ids.index(i)].change({"seed": recipe.seed + n}) for i in finalists for n in range(1, seeds)]
     rows |= _train(lab, again, lambda done, standing: ()) if again else {}
@@ -151,9 +158,16 @@ def search(
 Cull = Callable[[int, Mapping[Key, Standing]], Collection[Key]]
 
 
-def _train(lab: Lab, recipes: Sequence[Recipe], cull: Cull) -> dict[Key, Predictions]:
+def _train(lab: Lab, recipes: Sequence[Recipe], cull: Cull) -> dict[Key, Rows]:
     return train_heads(
-        recipes, lab.catalog, lab.pixels, setting=lab.setting, cache=lab.cache, watch=lab.watch, stop=lab.stop, cull=cull
+        recipes,
+        lab.catalog,
+        lab.pixels,
+        setting=lab.setting,
+        cache=lab.cache,
+        watch=lab.watch,
+        stop=lab.stop,
+        cull=cull,
     )
 
 
@@ -170,15 +184,15 @@ def _culler(own: str, plan: Mapping[int, int], known: dict[Key, Standing], epoch
     return cull
 
 
-def _mean(rows: Mapping[Key, Predictions], found: str, recipe: Recipe, seeds: int) -> float:
+def _mean(rows: Mapping[Key, Rows], found: str, recipe: Recipe, seeds: int) -> float:
     own = [rows[found, recipe.seed + n] for n in range(seeds)]
-    if not all(np.isfinite(item.probabilities).all() for item in own):
+    if not all(item.finite.all() for item in own):
         return -math.inf  # A head that broke with any seed is no answer.
     each = [scores(item, recipe.metric) for item in own]
     return statistics.fmean(float((values * weights).mean()) for values, weights in each)
 
 
-def _keep(lab: Lab, rows: Mapping[Key, Predictions]) -> None:
+def _keep(lab: Lab, rows: Mapping[Key, Rows]) -> None:
     for (found, seed), item in rows.items():
         Run(lab.case.folder / "search" / f"{found}-s{seed}").write_predictions("val", item)
 

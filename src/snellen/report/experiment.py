@@ -13,7 +13,7 @@ from snellen import store
 from snellen.case import Case
 from snellen.report import charts
 from snellen.report.charts import Figure, colour, hover, label
-from snellen.report.page import TEMPLATES, plotly_source, policy_of, templates, inert_json
+from snellen.report.page import TEMPLATES, inert_json, plotly_source, policy_of, templates
 from snellen.report.tables import View
 from snellen.report.words import Words
 from snellen.values import SnellenError
@@ -62,7 +62,11 @@ def _tiles(told: Mapping[str, Any], kind: str, words: Words) -> list[View]:
     pairs: list[tuple[str, str]] = []
     if kind == "lr-range":
         value = told["set"].get("optim.lr")
-        pairs = [("suggested", f"{value:.2g}" if value else "–"), ("stage", str(told["stage"])), ("steps", str(told["steps"]))]
+        pairs = [
+            ("suggested", f"{value:.2g}" if value else "–"),
+            ("stage", str(told["stage"])),
+            ("steps", str(told["steps"])),
+        ]
         pairs.append(("stopped", words.label("experiments.stopped", told["stopped"])))
     elif kind == "search":
         pairs = [("candidates", str(len(told["candidates"]))), ("seeds", str(told["seeds"]))]
@@ -136,7 +140,13 @@ def _range(told: Mapping[str, Any], words: Words) -> Figure:
     known = [value for value in told["losses"] if math.isfinite(value)]
     extra: Figure = {}
     if told["suggested"]:
-        edge = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"color": colour("warn"), "width": 1.5, "dash": "dot"}}
+        edge = {
+            "type": "line",
+            "yref": "paper",
+            "y0": 0,
+            "y1": 1,
+            "line": {"color": colour("warn"), "width": 1.5, "dash": "dot"},
+        }
         extra = {"shapes": [{**edge, "x0": told["suggested"], "x1": told["suggested"]}]}
     y: Figure = {"title": words("axis.loss")}
     if known:  # What comes after the break would flatten all before it.

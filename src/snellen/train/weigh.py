@@ -14,14 +14,15 @@ from snellen.shelf import MODELS, TASKS
 from snellen.train.machine import Setting, device
 from snellen.train.stopwatch import forward_seconds, images, step_seconds
 
-BATCH, ROUNDS = 8, 3
+BATCH, ROUNDS, SINGLE = 8, 3, 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weighed:
     """`parameters` and `macs` (multiply-adds of one image) by torch's FlopCounterMode, half its count, convolutions and
     matrix products only; `forward` and `step`: measured seconds per image of a forward pass and of a training step without
-    the optimiser (median of ROUNDS batches of BATCH, fp32). `weights`: see `weights_from`."""
+    the optimiser (median of ROUNDS batches of BATCH, fp32); `latency`: seconds of a forward pass of one image (median of
+    SINGLE). `weights`: see `weights_from`."""
 
     name: str
     use: str
@@ -31,6 +32,7 @@ class Weighed:
     weights: str
     forward: float
     step: float
+    latency: float
 
 
 def weigh(name: str, *, size: int, classes: int, use: str = "") -> Weighed:
@@ -48,9 +50,11 @@ def weigh(name: str, *, size: int, classes: int, use: str = "") -> Weighed:
         if turn:  # The first warms up.
             forward.append(times[0] / BATCH)
             step.append(times[1] / BATCH)
+    alone = [forward_seconds(model, setting, given[:1]) for _ in range(SINGLE + 1)][1:]
     return Weighed(
         name=name, use=use, size=size, parameters=sum(p.numel() for p in model.parameters()), macs=macs(model, size),
         weights=from_shelf.weights_from(name), forward=statistics.median(forward), step=statistics.median(step),
+        latency=statistics.median(alone),
     )  # fmt: skip
 
 

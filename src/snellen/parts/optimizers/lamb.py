@@ -25,5 +25,11 @@ def lamb(
     """
     # Gradients are clipped by `optim.clip`, before they get here; timm's own clipping would be a second one.
     return Lamb(
-        params, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, max_grad_norm=None, trust_clip=trust_clip
+        params,
+        lr=lr,
+        betas=(beta1, beta2),
+        eps=eps,
+        weight_decay=weight_decay,
+        max_grad_norm=None,
+        trust_clip=trust_clip,
     )
