@@ -230,7 +230,8 @@ def list_(
             raise typer.BadParameter(
                 f"only the models are measured, not {shelf}; use: list models --for DATA", param_hint="--for"
             )
-        return list_models(data, models, json=json)
+        list_models(data, models, json=json)
+        return
     with _ready(parts, None, light=True) as (_, console):
         show.shelves(shelf, console=console)
 

@@ -312,7 +312,7 @@ def _bowl(name: str, *, weight_decay: float = 0.0) -> tuple[Any, Any, Any]:
 
     weights = torch.nn.Parameter(torch.tensor([3.0, -2.0, 1.0]))
     still = torch.nn.Parameter(torch.tensor([1.0]))
-    groups = [{"params": [weights]}, {"params": [still], "lr": 0.0, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": [weights]}, {"params": [still], "lr": 0.0, "weight_decay": 0.0}]
     return weights, still, optimizer_of(Optim(name=name, weight_decay=weight_decay), groups, 0.05)
 
 

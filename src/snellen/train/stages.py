@@ -97,6 +97,7 @@ def groups(
     arXiv:1801.06146, §3.2) × `optim.layer_decay` per layer above (Clark et al. 2020, arXiv:2003.10555; Bao et al. 2022,
     arXiv:2106.08254). Layers are those of `model`'s own grouping, else the sections.
     """
+    rates: Mapping[str, float] = dict(optim.rates)  # type: ignore[arg-type]
     spared, layers = _spared(model), _layers(chosen, model)
     every = [(name, parameter) for name, parameters in chosen.items() for parameter in parameters]
     top = max(layers.values(), default=0)
@@ -104,7 +105,7 @@ def groups(
     for still in (False, True):
         for name, parameter in every:
             if (parameter.ndim <= 1 or id(parameter) in spared) is still:
-                scale = optim.rates.get(name, 1.0) * optim.layer_decay ** (top - layers[id(parameter)])
+                scale = rates.get(name, 1.0) * optim.layer_decay ** (top - layers[id(parameter)])
                 found.setdefault((still, float(scale)), []).append(parameter)
     return [
         {"params": parameters, "weight_decay": 0.0 if still else optim.weight_decay, "scale": scale}

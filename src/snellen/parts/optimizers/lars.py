@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from timm.optim import Lars
+from timm.optim.lars import Lars
 
 
 def lars(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from timm.optim import Lookahead
+from timm.optim.lookahead import Lookahead
 
 
 def lookahead(
@@ -26,4 +26,4 @@ def lookahead(
     `base`: a file of this shelf by name, or the function itself. Raises ValueError for an impossible setting.
     """
     inner = getattr(importlib.import_module(f"{__package__}.{base}"), base) if isinstance(base, str) else base
-    return Lookahead(inner(params, lr, weight_decay, **(settings or {})), alpha=alpha, k=k)
+    return Lookahead(inner(params, lr, weight_decay, **(settings or {})), alpha=alpha, k=k)  # type: ignore[no-untyped-call]
