@@ -95,7 +95,9 @@ def test_ranges_that_the_recipe_does_not_know(lab: Lab) -> None:
 
 
 def test_a_recipe_that_is_best_stays(lab: Lab) -> None:
-    found = search(lab, RECIPE.change({"stages.first.lr_scale": 10.0}), ranges={"optim.lr": Span(1e-9, 1e-8)}, count=3, seeds=1)
+    found = search(
+        lab, RECIPE.change({"stages.first.lr_scale": 10.0}), ranges={"optim.lr": Span(1e-9, 1e-8)}, count=3, seeds=1
+    )
     assert found.effect is None
     assert dict(found.patch) == {}
 

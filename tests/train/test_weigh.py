@@ -15,12 +15,17 @@ PART = MODELS.module("timm_model")
 
 
 def test_multiply_adds_are_those_of_the_layers() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)
+    )
     assert macs(model, 16) == 16 * 16 * 8 * 3 * 9 + 8 * 5
 
 
 # Published for 224 px (torchvision's table, timm's benchmark): giga multiply-adds.
-@pytest.mark.parametrize(("name", "giga"), [("resnet18", 1.82), ("resnet50", 4.12), ("mobilenetv2_100", 0.31), ("vit_tiny_patch16_224", 1.26)])
+@pytest.mark.parametrize(
+    ("name", "giga"),
+    [("resnet18", 1.82), ("resnet50", 4.12), ("mobilenetv2_100", 0.31), ("vit_tiny_patch16_224", 1.26)],
+)
 def test_multiply_adds_are_the_published_ones(name: str, giga: float) -> None:
     with torch.device("meta"):
         model = timm.create_model(name)
@@ -29,7 +34,9 @@ def test_multiply_adds_are_the_published_ones(name: str, giga: float) -> None:
 
 def test_a_model_is_weighed() -> None:
     found = weigh("test_efficientnet", size=32, classes=3, use="light")
-    assert found.parameters == sum(p.numel() for p in timm.create_model("test_efficientnet", num_classes=3).parameters())
+    assert found.parameters == sum(
+        p.numel() for p in timm.create_model("test_efficientnet", num_classes=3).parameters()
+    )
     assert found.macs > 0
     assert min(found.forward, found.step, found.latency) > 0
     assert (found.name, found.use, found.size) == ("test_efficientnet", "light", 32)
