@@ -23,10 +23,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from aa_simulated import DIFFICULTY, MEAN, REST
 from scipy.stats import nct, norm
 from scipy.stats import t as student
 
+from aa_simulated import DIFFICULTY, MEAN, REST
 from snellen import store
 from snellen.improve.decide import coverage, decide
 from snellen.improve.pair import pair_scores

@@ -16,7 +16,7 @@ from snellen.values import SnellenError
 
 sys.path.append(str(Path(__file__).parents[1] / "train"))
 
-import tiny  # noqa: E402
+import tiny
 
 SHORT = {"stages": [{"name": "head", "unfreeze": "head", "epochs": 3, "lr_scale": 5.0}], "augment.mixup": 0.0}
 

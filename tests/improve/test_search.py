@@ -18,7 +18,7 @@ from snellen.values import SnellenError
 
 sys.path.append(str(Path(__file__).parents[1] / "train"))
 
-import tiny  # noqa: E402
+import tiny
 
 RECIPE = tiny.recipe(
     {
@@ -75,7 +75,7 @@ def test_the_best_is_found_and_stored(lab: Lab) -> None:
     assert found.effect.seeds == 2
     assert found.effect.effect > 0
     assert found.patch["stages.first.lr_scale"] > 0.01
-    assert found.best.change({key: None for key in ()}) == RECIPE.change(found.patch)
+    assert found.best == RECIPE.change(found.patch)
     assert [stage.name for stage in found.best.stages] == ["first", "all"]
     by_epochs = [candidate.epochs for candidate in found.candidates]
     # All 12 and the recipe's own for an epoch, 4 and it up to the third, 3 and it to the end.
@@ -90,7 +90,7 @@ def test_the_best_is_found_and_stored(lab: Lab) -> None:
 
 
 def test_ranges_that_the_recipe_does_not_know(lab: Lab) -> None:
-    with pytest.raises(SnellenError, match="no key 'optim.lrr'"):
+    with pytest.raises(SnellenError, match=r"no key .optim\.lrr."):
         search(lab, RECIPE, ranges={"optim.lrr": Span()}, count=2)
 
 

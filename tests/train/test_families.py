@@ -10,8 +10,8 @@ import pytest
 import tiny
 import torch
 
-from snellen.data.pixels import Pixels
 from snellen.catalog import Catalog
+from snellen.data.pixels import Pixels
 from snellen.shelf import TASKS
 from snellen.ship.export import to_onnx
 from snellen.train import stages
