@@ -100,7 +100,7 @@ def test_compare_optimizers(few: Path) -> None:
     )
     found = answered(call(*words, "--out", "case", "--json"), Path("case"), "compare-optimizers")
     assert [row["name"] for row in found["rows"]] == ["adamw:1e-3", "sgd:1e-7:0", "lars"]
-    assert [row["lr"] for row in found["rows"]] == [1e-3, 1e-7, 5.0]
+    assert [row["lr"] for row in found["rows"]] == [1e-3, 1e-7, 1e-2]
     assert found["seeds"] == 2
     assert "effect" not in found["rows"][0]
     for row in found["rows"][1:]:

@@ -27,8 +27,8 @@ from snellen.values import SnellenError
 
 Watch = Callable[[Mapping[str, Any]], None]
 Sources = str | Path | Sequence[str | Path]
-# Where an optimiser is named without a rate (SPEC L4, L7; LARS and Adagrad as their papers' examples).
-RATES = {"sgd": 5e-3, "lars": 5.0, "adagrad": 1e-3}
+# Where an optimiser is named without a rate (SPEC L4, L7; LARS is SGD with a bound).
+RATES = {"sgd": 5e-3, "lars": 1e-2, "adagrad": 1e-3}
 OPTIMIZER_RATE, SHORT = 1e-4, 10
 
 

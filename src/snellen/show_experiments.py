@@ -29,13 +29,11 @@ def models(given: Mapping[str, Any], *, json: bool) -> None:
     if json:
         print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
         return
-    table = _table(
-        "model", "use", "parameters", "multiply-adds", "ms/image forward", "training step", "one image", "weights", "px"
-    )
+    table = _table("model", "params", "MACs", "forward", "step", "one", "weights", "px")
     for row in given["models"]:
         times = [f"{1000 * row[name]:.1f}" for name in ("forward", "step", "latency")]
         counts = [f"{row[name] / 1e6:.1f} M" for name in ("parameters", "macs")]
-        table.add_row(row["name"], row["use"], *counts, *times, row["weights"], str(row["size"]))
+        table.add_row(row["name"], *counts, *times, row["weights"], str(row["size"]))
     out = Console()
     out.print(table)
     out.print(
@@ -58,8 +56,7 @@ def _range(given: Mapping[str, Any], out: Console) -> None:
 def _compared(given: Mapping[str, Any], out: Console) -> None:
     weighed = "parameters" in given["rows"][0]
     table = _table(
-        "", given["metric"], "difference", "", "epochs to the common level", "s a training",
-        *(["parameters", "multiply-adds", "ms an image"] if weighed else []),
+        "", given["metric"], "difference", "", "epochs to level", "s", *(["params", "MACs", "ms"] if weighed else []),
     )  # fmt: skip
     for row in given["rows"]:
         epochs = "never" if row["epochs_to"] is None else f"{row['epochs_to']:.1f}"
@@ -93,5 +90,5 @@ def _search(given: Mapping[str, Any], out: Console) -> None:
 def _table(*names: str) -> Table:
     table = Table(box=None)
     for place, name in enumerate(names):
-        table.add_column(name, justify="left" if place == 0 else "right")
+        table.add_column(name, justify="left" if place == 0 else "right", no_wrap=place == 0)
     return table

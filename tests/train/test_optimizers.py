@@ -19,7 +19,7 @@ from snellen.train.machine import Setting
 from snellen.train.optimizer import optimizer_of
 from snellen.values import SnellenError
 
-RATES = {"sgd": 2e-2, "lars": 2.0, "adagrad": 1e-2}
+RATES = {"sgd": 2e-2, "lars": 2e-2, "adagrad": 1e-2}
 HEAD = [{"name": "head", "unfreeze": "head", "epochs": 3, "lr_scale": 5.0}]
 
 

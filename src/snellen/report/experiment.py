@@ -67,7 +67,7 @@ def _tiles(told: Mapping[str, Any], kind: str, words: Words) -> list[View]:
             ("stage", str(told["stage"])),
             ("steps", str(told["steps"])),
         ]
-        pairs.append(("stopped", words.label("experiments.stopped", told["stopped"])))
+        pairs.append(("ended_by", words.label("experiments.stopped", told["stopped"])))
     elif kind == "search":
         pairs = [("candidates", str(len(told["candidates"]))), ("seeds", str(told["seeds"]))]
     else:

@@ -17,12 +17,13 @@ def lars(
     momentum: float = 0.9,
     nesterov: bool = False,
     trust: float = 0.001,
-    trust_clip: bool = False,
+    trust_clip: bool = True,
 ) -> torch.optim.Optimizer:
     """Return the optimiser over parameter groups; a group's own `weight_decay` wins.
 
-    Each decaying layer steps by lr × `trust` × its weights' norm ÷ its gradient's, so rates are a thousand times those of
-    SGD (the paper: 10 and more); groups that do not decay (norms and biases) take plain SGD steps.
+    Each decaying layer steps by `trust` × its weights' norm ÷ its gradient's, and by no more than lr (LARC: NVIDIA's apex):
+    a new head, whose weights are zero, has no norm to go by. With `trust_clip` off that factor is multiplied by lr, as in
+    the paper, for trainings from noise with rates of 1 and more. Groups that do not decay take plain SGD steps.
     """
     return Lars(
         params, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, trust_coeff=trust,
