@@ -85,7 +85,8 @@ def train_heads(
     keys = {id(arm): (arm.job.recipe.id, arm.job.recipe.seed) for _, arm in arms}
     for epoch in range(total):
         _epoch(lanes, epoch, optimizers, stop)
-        _cull(lanes, epoch, keys, cull)
+        if _cull(lanes, epoch, keys, cull):
+            _let_go(lanes, epoch, optimizers)
         watch({"done": epoch + 1, "total": total})
     rows = {keys[id(arm)]: _kept(lane, arm) for lane, arm in arms}
     return {key: rows[key] for key in wanted}
@@ -112,11 +113,21 @@ def _epoch(lanes: Sequence[Lane], epoch: int, optimizers: Optimizers, stop: Call
                 arm.state.scores.append(_keep_if_best(lane, arm))
 
 
-def _cull(lanes: Sequence[Lane], epoch: int, keys: Mapping[int, Key], cull: Callable[..., Collection[Key]]) -> None:
+def _cull(lanes: Sequence[Lane], epoch: int, keys: Mapping[int, Key], cull: Callable[..., Collection[Key]]) -> bool:
+    """Stop the arms that `cull` names; whether there were any."""
     live = {keys[id(arm)]: arm for lane in lanes for arm in lane.live(epoch)}
     standing = {key: (arm.state.score, -arm.state.loss) for key, arm in live.items() if arm.state.loss is not None}
-    for key in cull(epoch + 1, standing) if standing else ():
+    gone = tuple(cull(epoch + 1, standing)) if standing else ()
+    for key in gone:
         live[key].culled = True
+    return bool(gone)
+
+
+def _let_go(lanes: Sequence[Lane], epoch: int, optimizers: Optimizers) -> None:
+    """Take groups that nobody trains any more from the optimisers: a step pays for each of them."""
+    held = {id(group) for lane in lanes for arm in lane.live(epoch) for group in arm.groups}
+    for optimizer in optimizers:
+        optimizer.param_groups[:] = [group for group in optimizer.param_groups if id(group) in held]
 
 
 def _step(lanes: Sequence[Lane], epoch: int, number: int, optimizers: Optimizers) -> None:

@@ -143,7 +143,13 @@ def _job(
 def _network(job: Job) -> Hashable:
     """What a network's first weights follow from; its dropout is the head's business, which each arm has of its own."""
     recipe = job.recipe
-    return recipe.task, text(recipe.model.model_dump(mode="json", exclude={"dropout"})), job.classes, recipe.seed, recipe.train.threads
+    return (
+        recipe.task,
+        text(recipe.model.model_dump(mode="json", exclude={"dropout"})),
+        job.classes,
+        recipe.seed,
+        recipe.train.threads,
+    )
 
 
 def _model(job: Job) -> nn.Module:
