@@ -38,6 +38,8 @@ OTHERS = {
     "aa_simulated.py": "how often the proof adopts a useless and a useful remedy, simulated",
     "record.py DATA FOLDER": "records runs of one recipe",
     "aa.py FOLDER/runs": "how often the proof adopts a recipe against itself",
+    "evidence.py": "trainings that a verdict costs, beside t-tests of a fixed number, simulated",
+    "search.py --data FOLDER": "seconds to a good head, beside a grid and Optuna's TPE with its median pruner",
     "sabotage.py DATA": "three spoiled trainings, healed and not, at equal compute",
     "restoration.py DATA": "what super-resolution and denoising gain over the simple method",
 }

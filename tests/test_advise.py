@@ -242,3 +242,33 @@ def test_imbalance_is_told_and_sampling_left_to_the_proof() -> None:
 
 def test_a_heavier_model_learns_slower() -> None:
     assert advised(catalog(), given={"model.name": "resnet50"}).recipe.optim.lr < advised(catalog()).recipe.optim.lr
+
+
+@pytest.mark.parametrize(
+    ("given", "train", "name", "lr"),
+    [
+        ({}, 600, "adamw", 2e-4),
+        ({"model.name": "resnet50"}, 600, "adamw", 1e-4),
+        ({"model.name": "resnet50"}, 120_000, "sgd", 1e-2),
+        ({}, 120_000, "adamw", 2e-4),
+        ({"train.batch": 2048}, 600, "lamb", 1.6e-3),
+        ({"optim.name": "sgd"}, 600, "sgd", 5e-3),
+        ({"optim.name": "lamb", "train.batch": 32}, 600, "lamb", 2e-4),
+    ],
+)
+def test_the_optimiser_and_its_rate_follow_the_rule(
+    given: dict[str, Any], train: int, name: str, lr: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SPEC L3 and L4. Very large data is told, not made: a hundred thousand rows would take a second."""
+    import snellen.advise as module
+
+    facts = module._facts
+    monkeypatch.setattr(module, "_facts", lambda *words: {**facts(*words), "n": train})
+    table = catalog()
+    base = Recipe().change(given)
+    sizes = choose_size(table, 256.0, COST, None, base=base, given=given)
+    found = advise(table, COST, None, base=base, given=given, sizes=sizes)
+    assert (found.recipe.optim.name, found.recipe.optim.lr) == (name, lr)
+    told = {choice.key: choice for choice in found.choices}
+    assert ("optim.name" in told) is ("optim.name" not in given)
+    assert told["optim.lr"].source == "SPEC L4"

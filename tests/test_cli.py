@@ -123,6 +123,10 @@ def test_help_imports_nothing_heavy() -> None:
         "export",
         "ship",
         "list",
+        "lr-range",
+        "compare-optimizers",
+        "compare-models",
+        "search",
         "demo",
     ],
 )

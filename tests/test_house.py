@@ -23,6 +23,9 @@ FLOORS = (
     ("examine", "improve", "ship", "report"),
     (
         "cli",
+        "cli_experiments",
+        "experiments",
+        "show_experiments",
         "testing",
         "cases",
         "verbs",

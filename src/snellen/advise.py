@@ -51,7 +51,7 @@ def advise(
     gave; `leaked` are training samples that also lie in validation or test: they are left out before anything is tried,
     because no score could be believed with them.
     """
-    facts = _facts(catalog, base)
+    facts = _facts(catalog, base, given)
     _, epochs = plan(facts, cost, budget, base, given, sizes[0])
     # Fewer epochs take larger steps, up to the top of the range that L4 gives (5e-4 for a light model).
     boost = min(10.0, max(1.0, (FULL["all"] / max(epochs["all"], 1)) ** 2))
@@ -74,7 +74,7 @@ def _set_by_user(key: str, given: Mapping[str, Any]) -> bool:
     return any(key == other or key.startswith(other + ".") for other in given)
 
 
-def _facts(catalog: Catalog, base: Recipe) -> dict[str, Any]:
+def _facts(catalog: Catalog, base: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
     usable = catalog.usable()
     train = usable.of("train")
     counts = list(train.counts().values())
@@ -82,16 +82,16 @@ def _facts(catalog: Catalog, base: Recipe) -> dict[str, Any]:
     return {
         "n": len(train), "n_val": len(usable.of("val")), "classes": len(counts), "ratio": max(counts) / min(counts),
         "least": min(counts), "side": float(np.median(sides)), "light": any(word in base.model.name for word in LIGHT),
+        "batch": base.train.batch, "asked": base.optim.name if _set_by_user("optim.name", given) else "",
     }  # fmt: skip
 
 
 def _model(base: Recipe) -> Choice:
-    reason = (
-        f"{base.model.name}: light and pretrained on ImageNet, its weights come as a package, so it also works offline"
-    )
-    return Choice(
-        "model.name", base.model.name, reason, "SPEC M1, M2", "轻量、在 ImageNet 上预训练，权重随软件包安装，离线可用"
-    )
+    name = base.model.name
+    if name != Recipe().model.name:
+        return Choice("model.name", name, "as it was asked for", "SPEC M1, M2", "按要求")
+    reason = f"{name}: light and pretrained on ImageNet, its weights come as a package, so it also works offline"
+    return Choice("model.name", name, reason, "SPEC M1, M2", "轻量、在 ImageNet 上预训练，权重随软件包安装，离线可用")
 
 
 def _size(size: int, facts: Mapping[str, Any], budget: float | None) -> Choice:
@@ -111,17 +111,48 @@ def _eval_size(size: int, value: int) -> Choice:
 
 
 def _optimizer(facts: Mapping[str, Any]) -> tuple[Choice, ...]:
-    lr = 2e-4 if facts["light"] else 1e-4
-    kind = "a light model" if facts["light"] else "a general model"
+    name, why, zh = _kind(facts)
+    lr, rate, rate_zh = _rate(facts["asked"] or name, facts)
     return (
-        Choice("optim.name", "adamw", f"{facts['n']} training images are small or medium data", "SPEC L3", "中小规模数据用 AdamW"),
-        Choice(
-            "optim.lr", lr, f"{kind} with AdamW: {lr:g}, in the range 1e-4 to 5e-4; the stages scale it", "SPEC L4",
-            f"AdamW 推荐学习率 {lr:g}（范围 1e-4–5e-4），各阶段再按比例缩放",
-        ),
-        Choice("optim.weight_decay", 1e-4, "AdamW's default for fine-tuning", "SPEC L4", "AdamW 微调的默认权重衰减"),
+        Choice("optim.name", name, why, "SPEC L3", zh),
+        Choice("optim.lr", lr, f"{rate}; the stages scale it", "SPEC L4", f"{rate_zh}，各阶段再按比例缩放"),
+        Choice("optim.weight_decay", 1e-4, f"{name}'s default for fine-tuning", "SPEC L4", f"{name} 微调的默认权重衰减"),
         Choice("optim.clip", 1.0, "a pretrained trunk is unfrozen: one bad batch must not undo it", "SPEC M3", "解冻预训练主干时裁剪梯度"),
     )  # fmt: skip
+
+
+# From so many training images data counts as very large, and from so many images a step as a very large batch (SPEC L3).
+LARGE, LARGE_BATCH = 100_000, 1024
+
+
+def _kind(facts: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The optimiser by SPEC L3, with its reason in both languages."""
+    n, batch = facts["n"], facts["batch"]
+    if batch >= LARGE_BATCH:
+        why = f"{batch} images a step are a very large batch: LAMB sets each layer's step by the length of its weights"
+        return "lamb", why, f"每步 {batch} 张是非常大的批次：LAMB 按各层权重的长度确定步长"
+    if n >= LARGE and not facts["light"]:
+        why = f"{n} training images are very large data and the model is heavy: SGD with momentum for the last points of accuracy"
+        return "sgd", why, f"{n} 张训练图像是非常大的数据且模型较重：带动量的 SGD 能取得最后几个点的精度"
+    if n >= LARGE:
+        why = f"the model is light: AdamW, also on {n} training images"
+        return "adamw", why, f"轻量模型在 {n} 张训练图像上也用 AdamW"
+    return "adamw", f"{n} training images are small or medium data", "中小规模数据用 AdamW"
+
+
+def _rate(name: str, facts: Mapping[str, Any]) -> tuple[float, str, str]:
+    """The rate by SPEC L4 for that optimiser, with its reason in both languages."""
+    light = facts["light"]
+    lr = 2e-4 if light else 1e-4
+    kind = "a light model" if light else "a general model"
+    if name == "sgd":
+        lr = 5e-3 if light else 1e-2
+        return lr, f"{kind} with SGD: {lr:g}, in the range 1e-3 to 1e-2", f"SGD 推荐学习率 {lr:g}（范围 1e-3–1e-2）"
+    if name == "lamb" and facts["batch"] > 32:
+        scaled = float(f"{lr * (facts['batch'] / 32) ** 0.5:.2g}")
+        why = f"{lr:g} at batch 32, times the root of the batch (You et al. 2020, §4.3): {scaled:g}"
+        return scaled, why, f"批次 32 时为 {lr:g}，乘以批次倍数的平方根：{scaled:g}"
+    return lr, f"{kind} with AdamW: {lr:g}, in the range 1e-4 to 5e-4", f"AdamW 推荐学习率 {lr:g}（范围 1e-4–5e-4）"
 
 
 def _augment(facts: Mapping[str, Any]) -> Choice:

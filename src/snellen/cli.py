@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from snellen.cli_experiments import compare_models, compare_optimizers, list_models, lr_range, search
+
 app = typer.Typer(
     name="snellen",
     no_args_is_help=True,
@@ -209,13 +211,27 @@ def report(folder: CASE, lang: LANG = "en", out: OUT = None) -> None:
 
 
 @app.command(name="list")
-def list_(shelf: Annotated[str | None, typer.Argument(help="One shelf: losses, schedules, rules/run, remedies, …")] = None, parts: PARTS = None) -> None:  # fmt: skip
+def list_(
+    shelf: Annotated[str | None, typer.Argument(help="One shelf: losses, schedules, rules/run, remedies, …")] = None,
+    parts: PARTS = None, json: JSON = False,
+    data: Annotated[list[Path] | None, typer.Option("--for", help="list models: the data whose image size they are measured at. May repeat.")] = None,
+    models: Annotated[str, typer.Option("--models", help="list models --for: timm names with commas. Default: the families.")] = "",
+) -> None:  # fmt: skip
     """What is on the shelves: losses, optimisers, schedules, augmentations, models, rules, remedies.
 
     Example: snellen list losses
+
+    Example: snellen list models --for photos/
     """
     from snellen import show
 
+    if data:
+        if shelf != "models":
+            raise typer.BadParameter(
+                f"only the models are measured, not {shelf}; use: list models --for DATA", param_hint="--for"
+            )
+        list_models(data, models, json=json)
+        return
     with _ready(parts, None, light=True) as (_, console):
         show.shelves(shelf, console=console)
 
@@ -229,6 +245,12 @@ def demo(
     Example: snellen demo
     """
     _do("demo", json, None, None, out=out, budget=_seconds(budget) or 240.0, lang=_lang(lang))
+
+
+app.command(name="lr-range")(lr_range)
+app.command(name="compare-optimizers")(compare_optimizers)
+app.command(name="compare-models")(compare_models)
+app.command()(search)
 
 
 def main() -> None:

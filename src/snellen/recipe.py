@@ -38,6 +38,10 @@ def _finite(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 Settings = Annotated[Mapping[str, Any], AfterValidator(_finite), PlainSerializer(thaw, return_type=dict)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Section = Literal["stage1", "stage2", "stage3", "stage4", "head"]
+Rates = Annotated[
+    Mapping[Section, Annotated[float, Field(gt=0)]], AfterValidator(_finite), PlainSerializer(thaw, return_type=dict)
+]
 
 
 class _Frozen(BaseModel):
@@ -82,12 +86,17 @@ class Model(_Frozen):
 
 
 class Optim(_Frozen):
-    """`lr` is the peak rate of a stage whose `lr_scale` is 1; `clip` the largest gradient norm (None: no clipping)."""
+    """`lr` is the peak rate of a stage whose `lr_scale` is 1; `clip` the largest gradient norm (None: no clipping).
+
+    `rates`: multiples of that rate by section of the network (stage1 … stage4, head); `layer_decay`: every layer learns at
+    this share of the rate of the layer above it (1: all alike). Both apply together."""
 
     name: str = "adamw"
     lr: Annotated[float, Field(gt=0)] = 2e-4
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     clip: Annotated[float, Field(gt=0)] | None = 1.0
+    rates: Rates = Field(default_factory=dict, validate_default=True)
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     settings: Settings = Field(default_factory=dict, validate_default=True)
 
 
@@ -120,6 +129,15 @@ class Stage(_Frozen):
     lr_scale: Annotated[float, Field(gt=0)] = 1.0
     warmup: Annotated[float, Field(ge=0)] = 0.0
     schedule: Part = Part(name="cosine")
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Stage:
+        if "+" in self.schedule.name:
+            raise ValueError(
+                f"schedule {self.schedule.name!r}: a stage has one schedule, for two would both set the rate of every step "
+                "(one-cycle fixes it beforehand, plateau waits for the metric); choose one, or give each a stage of its own"
+            )
+        return self
 
 
 class Train(_Frozen):
@@ -250,7 +268,7 @@ class Recipe(_Frozen):
             {
                 "loss": _full(LOSSES, self.loss),
                 "model.decoder": _full(DECODERS, self.model.decoder) if self.model.decoder else None,
-                "optim.settings": OPTIMIZERS.resolve(self.optim.name, self.optim.settings),
+                "optim.settings": _optimizer(self.optim),
                 "augment.parts": augment["parts"],
                 "augment.aimed": augment["aimed"],
                 "degrade.parts": [_full(DEGRADATIONS, part) for part in self.degrade.parts],
@@ -281,6 +299,19 @@ class Recipe(_Frozen):
         return Part(name=self.model.name if self.model.name in MODELS.names() else "timm_model")
 
 
+def _optimizer(optim: Optim) -> dict[str, Any]:
+    """All settings of the optimiser; where it is one around another (`base`), the other's too."""
+    settings = OPTIMIZERS.resolve(optim.name, optim.settings)
+    if "base" not in settings:
+        return settings
+    inner = str(settings["base"])
+    if "base" in OPTIMIZERS.settings(inner):
+        raise SnellenError(
+            f"optimizer {optim.name!r} goes around one that steps itself, not around {inner!r}; try 'adamw'"
+        )
+    return {**settings, "settings": OPTIMIZERS.resolve(inner, settings.get("settings") or {})}
+
+
 def _full(shelf: Shelf, part: Part) -> dict[str, Any]:
     return {"name": part.name, "settings": shelf.resolve(part.name, part.settings)}
 
@@ -303,7 +334,7 @@ def _put(tree: Any, dotted: str, value: Any) -> None:
         node[_index(node, last, dotted)] = value
     elif isinstance(node, dict):
         # Settings of a part are open here: the part's own signature checks them.
-        if last not in node and (not way or way[-1] != "settings"):
+        if last not in node and (not way or way[-1] not in ("settings", "rates")):
             raise SnellenError(f"recipe has no key {dotted!r}{hint(last, node)}")
         node[last] = value
     else:

@@ -53,6 +53,15 @@ def _plugin_folders() -> tuple[Path, ...]:
     return tuple(found)
 
 
+def _within(folder: Path) -> tuple[Path, ...]:
+    found = sorted(folder.glob("*.py")) if folder.is_dir() else ()
+    return tuple(path for path in found if not path.stem.startswith("_"))
+
+
+# The house does not change while it runs, and a recipe asks for its parts many times.
+_of_house = cache(_within)
+
+
 @dataclass(frozen=True, slots=True)
 class Shelf:
     """One shelf, named by its path below `snellen` or `snellen/parts`: "losses", "rules/run", "remedies"."""
@@ -66,9 +75,7 @@ class Shelf:
         """Every part's file by name. A user's part may not hide one of the house."""
         found: dict[str, Path] = {}
         for folder in (self._home(), *(extra / self.name for extra in (*_plugin_folders(), *_folders.get()))):
-            for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
-                if path.stem.startswith("_"):
-                    continue
+            for path in _of_house(folder) if folder.is_relative_to(HOUSE) else _within(folder):
                 if path.stem in found and found[path.stem] != path:
                     raise SnellenError(f"{path} has the name of {found[path.stem]}; rename one of the two")
                 found[path.stem] = path

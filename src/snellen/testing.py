@@ -20,7 +20,7 @@ from snellen.catalog import MissingSignal
 from snellen.recipe import Recipe
 from snellen.rows import Rows
 from snellen.rows import read as read_rows
-from snellen.shelf import AUGMENTS, CATALOG_RULES, LOSSES, OPTIMIZERS, REMEDIES, RUN_RULES, SCHEDULES, TASKS, Shelf
+from snellen.shelf import AUGMENTS, CATALOG_RULES, LOSSES, REMEDIES, RUN_RULES, SCHEDULES, TASKS, Shelf
 from snellen.values import QUESTION, Finding, Remedy
 
 SECTIONS = ("What it does", "Why it matters", "Known problems", "Source")
@@ -229,16 +229,22 @@ def _check_image_loss(name: str, loss: Callable[..., Any]) -> None:
 
 
 def check_schedule(name: str) -> None:
-    """A pure function of progress in [0, 1] with values in [0, 1] that reaches its peak."""
+    """A pure function of progress in [0, 1] (and, with READS_SCORES, of the scores so far) with values in [0, 1] that
+    reaches its peak."""
     schedule = SCHEDULES.build(name, {})
+    reads = bool(SCHEDULES.constant(name, "READS_SCORES"))
     points = [i / 100 for i in range(101)]
-    values = [float(schedule(point)) for point in points]
-    assert all(0 <= value <= 1 + 1e-9 for value in values), (
-        f"schedule {name} leaves [0, 1]: {min(values)} to {max(values)}"
-    )
-    assert max(values) > 0.99, f"schedule {name} never reaches its peak: {max(values)}"
-    backward = [float(schedule(point)) for point in reversed(points)]
-    assert backward == values[::-1], f"schedule {name} remembers what it was asked before"
+    # One epoch for every tenth of the way: better each time, and after the third never again.
+    for scores in ([i / 10 for i in range(10)], [0.1, 0.2, 0.3] + [0.3] * 7) if reads else ([],):
+        ways = [(point, *([tuple(scores[: int(point * 10)])] if reads else [])) for point in points]
+        values = [float(schedule(*way)) for way in ways]
+        assert all(0 <= value <= 1 + 1e-9 for value in values), (
+            f"schedule {name} leaves [0, 1]: {min(values)} to {max(values)}"
+        )
+        assert max(values) > 0.99, f"schedule {name} never reaches its peak: {max(values)}"
+        backward = [float(schedule(*way)) for way in reversed(ways)]
+        assert backward == values[::-1], f"schedule {name} remembers what it was asked before"
+        assert not reads or (values[-1] < 1) is (scores[-1] < 0.5), f"schedule {name} does not follow the scores"
 
 
 def check_augment(name: str) -> None:
@@ -275,22 +281,46 @@ def _augmented(name: str, kind: str, result: Any, images: Any) -> dict[str, Any]
 
 
 def check_optimizer(name: str) -> None:
-    """Built from groups, lr and weight decay; forty steps on a bowl come down by half; a group's own rate holds."""
+    """Built from groups, lr and weight decay; a hundred steps on a bowl come down by half; a group's own rate holds; what it
+    has learnt goes through a checkpoint, bit for bit."""
+    from snellen.train.optimizer import moments, refill
+
+    weights, still, optimizer = _bowl(name)
+    start = float((weights**2).sum().detach())
+    _roll(weights, still, optimizer, 100)
+    end = float((weights**2).sum().detach())
+    assert end < start / 2, f"optimizer {name}: {start:.3g} became {end:.3g} in a hundred steps"
+    assert float(still.detach()) == 1.0, f"optimizer {name} moves a group whose rate is 0"
+    assert optimizer.param_groups[0]["lr"] == 0.05, f"optimizer {name} hides its rate from the loop"
+    # Stopped after 7 steps, in the middle of whatever is counted, and gone on with.
+    weights, still, optimizer = _bowl(name, weight_decay=0.1)
+    again, other, resumed = _bowl(name, weight_decay=0.1)
+    _roll(weights, still, optimizer, 7)
+    again.data.copy_(weights.data)
+    refill(resumed, moments(optimizer))
+    for part in ((weights, still, optimizer), (again, other, resumed)):
+        _roll(*part, 9)
+    assert weights.tolist() == again.tolist(), f"optimizer {name} forgets something in a checkpoint: {weights} {again}"
+
+
+def _bowl(name: str, *, weight_decay: float = 0.0) -> tuple[Any, Any, Any]:
+    """Weights that roll down, one that stays, and their optimiser."""
     import torch
+
+    from snellen.recipe import Optim
+    from snellen.train.optimizer import optimizer_of
 
     weights = torch.nn.Parameter(torch.tensor([3.0, -2.0, 1.0]))
     still = torch.nn.Parameter(torch.tensor([1.0]))
-    groups = [{"params": [weights]}, {"params": [still], "lr": 0.0, "weight_decay": 0.0}]
-    optimizer = OPTIMIZERS.pick(name)(groups, lr=0.05, weight_decay=0.0, **OPTIMIZERS.resolve(name, {}))
-    start = float((weights**2).sum().detach())
-    for _ in range(40):
+    groups: list[dict[str, Any]] = [{"params": [weights]}, {"params": [still], "lr": 0.0, "weight_decay": 0.0}]
+    return weights, still, optimizer_of(Optim(name=name, weight_decay=weight_decay), groups, 0.05)
+
+
+def _roll(weights: Any, still: Any, optimizer: Any, steps: int) -> None:
+    for _ in range(steps):
         optimizer.zero_grad()
-        torch.autograd.backward((weights**2).sum() + (still**2).sum())
+        ((weights**2).sum() + (still**2).sum()).backward()
         optimizer.step()
-    end = float((weights**2).sum().detach())
-    assert end < start / 2, f"optimizer {name}: {start:.3g} became {end:.3g} in forty steps"
-    assert float(still.detach()) == 1.0, f"optimizer {name} moves a group whose rate is 0"
-    assert optimizer.param_groups[0]["lr"] == 0.05, f"optimizer {name} hides its rate from the loop"
 
 
 def check_task(name: str) -> None:

@@ -8,6 +8,7 @@ import tiny
 import torch
 from torch import nn
 
+from snellen.recipe import Optim
 from snellen.train import stages
 from snellen.train.average import Average
 
@@ -65,7 +66,7 @@ def test_freeze_norm_keeps_all_statistics(trained, job, weights_of, differ) -> N
 
 def test_norms_and_biases_do_not_decay() -> None:
     model = timm.create_model("test_efficientnet", num_classes=3)
-    decayed, spared = stages.groups(stages.freeze(model, "all"), 0.5)
+    decayed, spared = stages.groups(stages.freeze(model, "all"), Optim(weight_decay=0.5))
     assert decayed["weight_decay"] == 0.5
     assert all(parameter.ndim > 1 for parameter in decayed["params"])
     assert spared["weight_decay"] == 0.0

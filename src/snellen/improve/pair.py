@@ -105,6 +105,11 @@ def pair(baseline: Sequence[Rows], candidate: Sequence[Rows], *, metric: str, le
         )
     before = np.stack([_weighted(rows, reference, metric) for rows in baseline])
     after = np.stack([_weighted(rows, reference, metric) for rows in candidate])
+    return pair_scores(before, after, metric=metric, level=level)
+
+
+def pair_scores(before: np.ndarray, after: np.ndarray, *, metric: str, level: float) -> Effect:
+    """`pair` of scores that are at hand: both [seeds, samples], the same seeds and samples in the same order."""
     seeds, samples = before.shape
     zero = Effect(
         metric=metric,

@@ -50,9 +50,9 @@ def render(case: Case, *, lang: str = "en") -> str:
     shown = section.show(material, words)
     drawn, notes = figures(material, words, shown)
     own = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("map.js", "page.js"))
-    scripts = {"plotly": _plotly(), "script": own}
+    scripts = {"plotly": plotly_source(), "script": own}
     return str(
-        _templates()
+        templates()
         .get_template("report.html")
         .render(
             t=words,
@@ -60,7 +60,7 @@ def render(case: Case, *, lang: str = "en") -> str:
             sections=(*BEFORE, section.scores, *BETWEEN, section.pictures, *AFTER),
             kind=section.name,
             style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
-            policy=_policy(scripts.values()),
+            policy=policy_of(scripts.values()),
             figures=Markup(inert_json(drawn)),
             drawn=drawn,
             notes=notes,
@@ -138,7 +138,7 @@ def inert_json(value: Figure | dict[str, Figure]) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _policy(scripts: Any) -> str:
+def policy_of(scripts: Any) -> str:
     # The two scripts are named by their hashes, so that nothing else could run even if it got into the page.
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
     return (
@@ -148,14 +148,14 @@ def _policy(scripts: Any) -> str:
 
 
 @cache
-def _plotly() -> str:
+def plotly_source() -> str:
     from plotly.offline import get_plotlyjs
 
     return str(get_plotlyjs())
 
 
 @cache
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,

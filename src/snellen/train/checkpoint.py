@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from snellen import store
 from snellen.run import Run
 from snellen.train.average import Average
+from snellen.train.optimizer import moments, refill
 
 
 @dataclass(slots=True)
 class State:
     """Where a training stands: the one thing of the loop that changes. `batch` counts within the epoch, `epoch` within
     the stage, `epochs` and `steps` over the whole run; `parts` is into how many a batch was last cut;
-    `scaler` what fp16's scaler has learnt in the stage; `records` are the steps of the epoch so far."""
+    `scaler` what fp16's scaler has learnt in the stage; `records` are the steps of the epoch so far; `scores` the metric
+    after each epoch of the stage."""
 
     stage: int = 0
     epoch: int = 0
@@ -35,6 +37,7 @@ class State:
     score: float | None = None
     loss: float | None = None
     records: list[dict[str, Any]] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
     # Kept outside `about`: the tensors of the best weights, and when a checkpoint was last written.
     best: dict[str, Tensor] = field(default_factory=dict)
     saved_at: float = field(default_factory=time.monotonic)
@@ -61,7 +64,7 @@ class Writer:
         next stage starts from the best."""
         self.wait()
         tensors = snapshot(state, model, average, optimizer)
-        about = state.about() | {"records": list(state.records)}
+        about = state.about() | {"records": list(state.records), "scores": list(state.scores)}
         self._pending = self._pool.submit(store.write_tensors, self.run.checkpoint("last"), tensors, about)
         state.saved_at = time.monotonic()
 
@@ -76,9 +79,8 @@ def snapshot(state: State, model: nn.Module, average: Average, optimizer: torch.
     """Copies of all tensors that the next step changes, on the CPU, and the best weights, which nothing changes."""
     moving = {f"model.{key}": value for key, value in model.state_dict().items()}
     moving |= {f"average.{key}": value for key, value in average.state().items()}
-    for index, values in optimizer.state_dict()["state"].items():
-        moving |= {f"optimizer.{index}.{key}": value for key, value in values.items() if isinstance(value, Tensor)}
     copies = {key: value.detach().to("cpu", copy=True) for key, value in moving.items()}
+    copies |= {f"optimizer.{key}": value for key, value in moments(optimizer).items()}
     return copies | {f"best.{key}": value for key, value in state.best.items()}
 
 
@@ -101,12 +103,7 @@ def restore(
     """Put a checkpoint's tensors back where `save` took them from."""
     model.load_state_dict(_under(tensors, "model."))
     average.load(_under(tensors, "average."))
-    packed = optimizer.state_dict()
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in _under(tensors, "optimizer.").items():
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({**packed, "state": state})
+    refill(optimizer, _under(tensors, "optimizer."))
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

