@@ -11,6 +11,7 @@ TOP: dict[str, Any] = {
     "task": str, "run": str, "report": str, "seconds": NUMBER, "test": dict, "findings": list, "verdicts": list,
     "artifacts": list,
 }  # fmt: skip
+LEAK: dict[str, Any] = {"metric": str, "value": MAYBE, "without": MAYBE, "samples": int, "leaked": int, "learnt": int}
 METRIC = {"value": MAYBE, "low": MAYBE, "high": MAYBE, "n": int}
 FINDING: dict[str, Any] = {"rule": str, "severity": str, "message": str, "samples": list}
 VERDICT: dict[str, Any] = {
@@ -19,7 +20,7 @@ VERDICT: dict[str, Any] = {
 }  # fmt: skip
 ARTIFACT: dict[str, Any] = {"format": str, "path": str, "latency_ms": NUMBER, "parity": NUMBER}
 # What may stand beside them. A new key is written down here first.
-MORE = {"top": {"val_test", "gates", "planted", "peak_bytes"}, "verdict": {"reason", "stage"}}
+MORE = {"top": {"val_test", "leak", "gates", "planted", "peak_bytes"}, "verdict": {"reason", "stage"}}
 
 
 def check(answer: Any) -> None:
@@ -31,6 +32,9 @@ def check(answer: Any) -> None:
             if row["value"] is not None:
                 assert row["low"] <= row["value"] <= row["high"], (split, name, row)
                 assert row["n"] > 0
+    for split, row in answer.get("leak", {}).items():
+        fits(row, LEAK, f"leak.{split}")
+        assert 0 <= row["learnt"] <= row["leaked"] <= row["samples"]
     for finding in answer["findings"]:
         fits(finding, FINDING, "finding")
         assert finding["severity"] in ("info", "warn", "block")

@@ -19,6 +19,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import result_schema
+from snellen import verbs
 from snellen.case import Case
 from snellen.cli import app
 
@@ -184,6 +185,12 @@ BAD = {
     "parts that are not there": Bad(("--parts", "nowhere"), r"--parts nowhere is not a folder"),
     "nothing to resume": Bad(("--resume",), r"there is no case of photos under snellen-runs to resume"),
     "a case that is none": Bad(("--resume", "--out", "elsewhere"), r"elsewhere holds no case to resume"),
+    "a split that is none": Bad(
+        ("--split", "monthly"), r"--split 'monthly' is not known; expected random \(the default\), time, or time=COLUMN"
+    ),
+    "a split by no column": Bad(("--split", "time="), r"--split 'time=' is not known"),
+    "a split by times that are not there": Bad(("--split", "time"), r"no column of times .*own columns: none"),
+    "a split by a column that is not there": Bad(("--split", "time=day"), r"has no column 'day' of times"),
     "a model that is none": Bad(("--model", "resnet19"), r"timm has no model 'resnet19'"),
 }
 
@@ -237,6 +244,17 @@ def test_an_empty_folder(elsewhere: Path) -> None:
 def test_one_class(photos: Callable[..., Path], elsewhere: Path) -> None:
     photos(elsewhere / "one", each=3, classes=("cat",), side=32)
     refused(call("audit", "one"), r"only the class 'cat' \(3 images\); a classifier needs two or more")
+
+
+@pytest.mark.parametrize(
+    ("task", "says"),
+    [
+        ("detecton", r"no task is named 'detecton'; did you mean 'detection'\?"),
+        ("segmentation", r"photos holds no annotation for the task segmentation \(expected .*found none"),
+    ],
+)
+def test_a_task_that_the_data_does_not_serve(few: Path, task: str, says: str) -> None:
+    refused(call("audit", few, "--task", task), says)
 
 
 def test_out_is_not_empty(few: Path, elsewhere: Path) -> None:
@@ -399,7 +417,6 @@ def test_once_the_test_is_open_nothing_is_chosen_any_more(
     done: Done, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed between the opening of the test split and the last file: no other run may take the place of this one."""
-    from snellen import verbs
     from snellen.values import SnellenError
 
     shutil.copytree(done.folder, elsewhere / "case")
@@ -459,6 +476,22 @@ def test_audit_prints_the_findings(done: Done) -> None:
     assert digests(done.data) == done.before
 
 
+def test_audit_splits_by_time_and_deals_folds(photos: Callable[..., Path], elsewhere: Path) -> None:
+    data = photos(elsewhere / "my 图", each=10, side=32)
+    files = sorted(path.relative_to(data).as_posix() for path in data.rglob("*.png"))
+    rows = "".join(f"{file},2024-01-{day:02d}\n" for day, file in enumerate(files, start=1))
+    (data / "metadata.csv").write_text(f"path,time\n{rows}", encoding="utf-8")
+    small = {"model.name": "test_efficientnet", "model.weights": "none", "data.time": "auto"}
+    answer = verbs.audit(data, out=elsewhere / "case", changes=small, folds=4)
+    assert answer["task"] == "classification"
+    catalog = Case(elsewhere / "case").catalog
+    place = dict(zip(catalog.table.column("path").to_pylist(), catalog.column("split"), strict=True))
+    assert [place[file] for file in files] == ["train"] * 14 + ["val"] * 3 + ["test"] * 3
+    told = [line.split(",") for line in (elsewhere / "case/folds.csv").read_text().splitlines()[1:]]
+    assert {path for path, split, fold in told if fold == "-1"} == set(files[17:])
+    assert {fold for _, _, fold in told} == {"-1", "0", "1", "2", "3"}
+
+
 # ---- Stopping
 
 
@@ -489,8 +522,6 @@ def test_ctrl_c_saves_and_resume_goes_on(
 
 
 def test_a_failed_gate_is_exit_code_1(few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from snellen import verbs
-
     gates = [{"name": "score", "passed": False, "message": "too low", "value": 0.1, "limit": 0.9}]
     answer = {
         "task": "classification", "run": "r", "report": "r/report.html", "seconds": 1.0, "test": {}, "val_test": {},

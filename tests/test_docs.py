@@ -115,7 +115,7 @@ def _case(example: dict[str, Any], folder: Path) -> Case:
         {**row, "path": "model.onnx", "latency_ms": {"median": row["latency_ms"]}, "parity": {"max_abs": row["parity"]}}
         for row in example["artifacts"]
     ]
-    final = {name: example[name] for name in ("test", "val_test", "gates")}
+    final = {name: example[name] for name in ("test", "val_test", "leak", "gates")}
     case.write("final", {**final, "artifacts": artifacts})
     return case
 

@@ -27,8 +27,8 @@ class Case:
     soup.json              which runs were averaged at the end, and what that brought
     looks.json             how many remedies and seeds were planned before the first look
     ledger.jsonl           verdicts, rejected ones too
-    final.json             {"run": folder name, "test": {...}, "val": {...}, "val_test": {...}, "gates": [...], "artifacts": [...],
-                           "latency": [...], "seconds": {...}}
+    final.json             {"run": folder name, "test": {...}, "val": {...}, "val_test": {...}, "leak": {split: {...}},
+                           "gates": [...], "artifacts": [...], "latency": [...], "seconds": {...}}
     test_opened.json       which run the test split was opened for: there is no second
     gradcam/*.jpg          overlays, listed in gradcam.json
     model.onnx             the exported model

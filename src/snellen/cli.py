@@ -39,6 +39,8 @@ RESUME = Annotated[bool, typer.Option("--resume", help="Go on where a stopped or
 LANG = Annotated[str, typer.Option("--lang", help="Language of the report: en or zh.")]
 JSON = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on standard output.")]
 CASE = Annotated[Path, typer.Argument(help="A folder that snellen run or snellen train wrote.")]
+KIND = Annotated[str | None, typer.Option("--task", help="What the annotations are for, where they serve several: classification, multilabel, detection, instance, keypoints, segmentation or restoration.")]  # fmt: skip
+SPLIT = Annotated[str | None, typer.Option("--split", help="How val and test are taken where the data has none: random (default), time, or time=COLUMN (the latest are held out).")]  # fmt: skip
 SAMPLE = Annotated[int, typer.Option("--sample", min=0, help="Number of random samples on the review page.")]
 PARTS = Annotated[
     Path | None, typer.Option("--parts", help="Folder with your own parts (losses/, rules/run/, remedies/, …).")
@@ -49,14 +51,14 @@ PARTS = Annotated[
 def run(
     data: DATA, out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, stages: STAGES = None,
     epochs: EPOCHS = None, task: TASK = None, model: MODEL = None, seed: SEED = None, resume: RESUME = False, lang: LANG = "en",
-    json: JSON = False, parts: PARTS = None,
+    json: JSON = False, parts: PARTS = None, split: SPLIT = None,
     no_heal: Annotated[bool, typer.Option("--no-heal", help="Train once; try no remedies.")] = False,
 ) -> None:  # fmt: skip
     """The whole path: audit, advise, train, heal with proof, test once, export, report.
 
     Example: snellen run photos/ --budget 10m
     """
-    changes = _changes(set_, model, seed, task)
+    changes = _changes(set_, model, seed, task) | _split(split)
     _do(
         "run", json, parts, recipe, sources=data, out=out, budget=_seconds(budget), recipe=recipe, lang=_lang(lang),
         changes=changes | _stages(stages), epochs=epochs, heal=not no_heal, resume=resume,
@@ -65,7 +67,9 @@ def run(
 
 @app.command()
 def audit(
-    data: DATA, out: OUT = None, lang: LANG = "en", json: JSON = False, parts: PARTS = None,
+    data: DATA, out: OUT = None, lang: LANG = "en", json: JSON = False, parts: PARTS = None, task: KIND = None,
+    split: SPLIT = None,
+    folds: Annotated[int | None, typer.Option("--folds", min=2, help="Deal all but the test split into so many folds: folds.csv.")] = None,
     review: Annotated[bool, typer.Option("--review", help="Then serve the review page, as snellen review does.")] = False,
     sample: SAMPLE = 200,
     apply: Annotated[Path | None, typer.Option("--apply", help="Then carry out the decisions of a review.jsonl.")] = None,
@@ -73,10 +77,15 @@ def audit(
     """Look at the data alone; list what is wrong with it.
 
     Example: snellen audit photos/ --json
+
+    Example: snellen audit photos/ --task detection --split time --folds 5
     """
     if apply and not apply.is_file():
         raise typer.BadParameter(f"{apply} is not a file", param_hint="--apply")
-    case = Path(_do("audit", json, parts, None, sources=data, out=out, lang=_lang(lang), stop=None)["run"])
+    case = Path(_do(
+        "audit", json, parts, None, sources=data, out=out, lang=_lang(lang), task=task, changes=_split(split), folds=folds,
+        stop=None,
+    )["run"])  # fmt: skip
     if apply:
         _apply(case, apply, show=not json)
     if review:
@@ -112,7 +121,7 @@ def apply(
 def train(
     data: DATA, out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, stages: STAGES = None,
     epochs: EPOCHS = None, task: TASK = None, model: MODEL = None, seed: SEED = None, resume: RESUME = False, lang: LANG = "en",
-    json: JSON = False, parts: PARTS = None,
+    json: JSON = False, parts: PARTS = None, split: SPLIT = None,
 ) -> None:  # fmt: skip
     """Audit, advise and train once, without remedies, test or export.
 
@@ -120,7 +129,7 @@ def train(
     """
     _do(
         "train", json, parts, recipe, sources=data, out=out, budget=_seconds(budget), recipe=recipe, lang=_lang(lang),
-        changes=_changes(set_, model, seed, task) | _stages(stages), epochs=epochs, resume=resume,
+        changes=_changes(set_, model, seed, task) | _split(split) | _stages(stages), epochs=epochs, resume=resume,
     )  # fmt: skip
 
 
@@ -316,6 +325,12 @@ def _changes(items: list[str] | None, model: str | None, seed: int | None, task:
     # As in names of files, so on the command line: super-resolution is super_resolution.
     named |= {"task": task.replace("-", "_")} if task else {}
     return {**_usage(changes, items or []), **named, **({"seed": seed} if seed is not None else {})}
+
+
+def _split(text: str | None) -> dict[str, Any]:
+    from snellen.entry import split
+
+    return dict(_usage(split, text)) if text else {}
 
 
 def _stages(text: str | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from snellen.catalog import Catalog
 from snellen.data.pixels import Pixels, open_pixels
 from snellen.improve.heal import Healed
 from snellen.improve.lab import Lab
+from snellen.improve.leak import leak_scores
 from snellen.opening import cache_folder
 from snellen.rows import Rows
 from snellen.run import Run
@@ -39,6 +40,7 @@ def end(lab: Lab, healed: Healed, audit: Sequence[Finding], *, began: float) -> 
     measured = {"val": loaded.task.measure(val)}
     if rows is not None:
         measured |= {"test": loaded.task.measure(rows), "val_test": loaded.task.measure(val.joined(rows))}
+    leak = leak_scores(lab.catalog, {"val": val, **({"test": rows} if rows is not None else {})}, loaded.recipe)
     draw = PICTURES.pick(TASKS.constant(loaded.recipe.task, "PICTURES"))
     draw(case, loaded, usable, lab.pixels, rows or val, tell=lambda words: lab.watch({"notice": words}))
     artifacts, latency = export(case, run, lab.catalog, lab.pixels)
@@ -50,7 +52,7 @@ def end(lab: Lab, healed: Healed, audit: Sequence[Finding], *, began: float) -> 
     case.write(
         "final",
         {
-            "run": run.folder.name, **measured, "gates": passed, "artifacts": artifacts, "latency": latency,
+            "run": run.folder.name, **measured, "leak": leak, "gates": passed, "artifacts": artifacts, "latency": latency,
             "seconds": {"train": run.cost["seconds"], "total": time.monotonic() - began},
         },
     )  # fmt: skip

@@ -97,6 +97,16 @@ def _value(text: str, item: str) -> Any:
         raise ValueError(f"--set {item!r}: the value is not YAML ({error})") from None
 
 
+def split(text: str) -> dict[str, Any]:
+    """'random', 'time' or 'time=COLUMN' → recipe keys; raises ValueError."""
+    how, sign, column = text.partition("=")
+    if how == "time" and bool(sign) == bool(column):
+        return {"data.time": column or "auto"}
+    if text == "random":
+        return {"data.time": None}
+    raise ValueError(f"--split {text!r} is not known; expected random (the default), time, or time=COLUMN")
+
+
 def stages(text: str) -> list[dict[str, Any]]:
     """'head=10,all=20' → the recipe's stages, with the rates that the staged recipe has; raises ValueError."""
     scales = {"head": 5.0, "last": 0.5, "all": 0.25}

@@ -29,27 +29,33 @@ class Settings:
     recipe: Path | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     epochs: int | None = None
+    task: str | None = None  # What the annotations are to be read for; None: what they are for.
+    folds: int | None = None
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {
             "sources": [str(path.resolve()) for path in self.sources], "budget": self.budget,
             "recipe": str(self.recipe) if self.recipe else None, "changes": dict(self.changes), "epochs": self.epochs,
+            "task": self.task, "folds": self.folds,
         }  # fmt: skip
 
     @classmethod
     def of(cls, known: Mapping[str, Any]) -> Settings:
         """From what `plain` gave."""
         recipe = Path(known["recipe"]) if known["recipe"] else None
-        return cls(tuple(map(Path, known["sources"])), known["budget"], recipe, known["changes"], known["epochs"])
+        return cls(tuple(map(Path, known["sources"])), known["budget"], recipe, known["changes"], known["epochs"],
+                   known.get("task"), known.get("folds"))  # fmt: skip
 
     def wanted(self) -> tuple[Recipe, dict[str, Any]]:
         """The user's recipe with the user's changes, and the dotted keys that are the user's own; raises SnellenError
         for a value or a name that there is not, before anything is read."""
-        recipe = (Recipe.load(self.recipe) if self.recipe else Recipe()).change(self.changes)
+        # What is not trained, but read: the reading refuses it where the data does not serve it.
+        asked = {"task": self.task} if self.task in TASKS.names() else {}
+        recipe = (Recipe.load(self.recipe) if self.recipe else Recipe()).change({**self.changes, **asked})
         # Read a second time as it stands: a loaded recipe does not tell what was written from what was filled in.
         file = yaml.safe_load(self.recipe.read_text(encoding="utf-8")) if self.recipe else {}
-        given = {**_leaves(file), **self.changes}
+        given = {**_leaves(file), **self.changes, **asked}
         recipe.resolve()
         if "task" in given:
             recipe = with_defaults(recipe, given)
@@ -149,9 +155,9 @@ def open_case(settings: Settings, *, out: Path | None, resume: bool) -> Case:
         if known is None:
             raise SnellenError(f"{case.folder} holds no case to resume; leave --resume out to begin one")
         for key, mine in settings.plain().items():
-            if key in ("recipe", "changes", "epochs") and mine and mine != known[key]:
+            if key in ("recipe", "changes", "epochs") and mine and mine != known.get(key):
                 raise SnellenError(
-                    f"{case.folder} was begun with {key} {known[key]}, now {mine} is given; resume with the same, or without "
+                    f"{case.folder} was begun with {key} {known.get(key)}, now {mine} is given; resume with the same, or without "
                     "any, or begin a new case"
                 )
         return case

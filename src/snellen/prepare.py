@@ -41,7 +41,7 @@ class Plan:
 def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
     """Read, measure, audit and advise; on resume the stored recipe is taken, not advised anew."""
     wanted, given = settings.wanted()
-    catalog = read_catalog(settings.sources, wanted, given, watch)
+    catalog = read_catalog(settings, wanted, given, watch)
     wanted = for_data(wanted, given, catalog, settings.sources[0])
     task = TASKS.pick(wanted.task)()
     costs = _costs(wanted, given, watch)

@@ -62,13 +62,15 @@ class AimedPart(Part):
 
 
 class Data(_Frozen):
-    """Sizes in pixels; `val` and `test` are the shares split off where the data has none of its own."""
+    """Sizes in pixels; `val` and `test` are the shares split off where the data has none of its own, at random, or the
+    latest samples where `time` names a column of times ("auto": the first that is called like one)."""
 
     size: Annotated[int, Field(ge=16, le=2048)] = 128
     eval_size: Annotated[int, Field(ge=16, le=2048)] | None = None
     val: Share = 0.15
     test: Share = 0.15
     group: str | None = None
+    time: str | None = None
     drop: tuple[str, ...] = ()
     max_bad: Share = 0.01
 

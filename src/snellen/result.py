@@ -29,6 +29,7 @@ def result(
         "peak_bytes": memory(None)["peak_bytes"],
         "test": {name: {key: row[key] for key in METRIC} for name, row in final.get("test", {}).items()},
         "val_test": {name: {key: row[key] for key in METRIC} for name, row in final.get("val_test", {}).items()},
+        "leak": final.get("leak", {}),
         "findings": [_finding(item, paths) for item in found],
         "verdicts": [_verdict(item) for item in case.verdicts],
         "artifacts": [_artifact(item, case) for item in final.get("artifacts", [])],

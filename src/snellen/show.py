@@ -29,6 +29,8 @@ def answer(given: Mapping[str, Any], *, console: Console, json: bool) -> None:
         _verdicts(out, given["verdicts"])
     if given["test"]:
         _scores(out, given["test"])
+    for split, row in given.get("leak", {}).items():
+        out.print(_safe(_leak(split, row)), highlight=False)
     for gate in given["gates"]:
         mark, colour = ("passed", "green") if gate["passed"] else ("FAILED", "red")
         out.print(f"gate [{colour}]{mark}[/]", _safe(gate["message"]), highlight=False)
@@ -148,6 +150,14 @@ def _scores(out: Console, test: Mapping[str, Mapping[str, Any]]) -> None:
         if row["value"] is not None:
             table.add_row(name, f"{row['value']:.3f}", f"{row['low']:.3f} – {row['high']:.3f}", str(row["n"]))
     out.print(table)
+
+
+def _leak(split: str, row: Mapping[str, Any]) -> str:
+    rest = "none would be left without them" if row["without"] is None else f"{row['without']:.3f} without them"
+    return (
+        f"{row['leaked']} of {row['samples']} samples of {split} are in train too ({row['learnt']} were learnt): "
+        f"{row['metric']} {row['value']:.3f} with them, {rest}"
+    )
 
 
 def _planted(out: Console, planted: Mapping[str, Mapping[str, int]]) -> None:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
 
+from snellen import store
 from snellen.case import Case
 from snellen.catalog import Catalog
 from snellen.data.duplicates import near_clusters
+from snellen.data.folds import listed, with_folds
 from snellen.data.masks import measure_masks
 from snellen.data.peek import shorter_side
 from snellen.data.pixels import Pixels, open_pixels
 from snellen.data.read import read
 from snellen.data.split import split
+from snellen.data.times import times
 from snellen.examine import audit
 from snellen.opening import Settings, cache_folder
 from snellen.recipe import Recipe
 from snellen.shelf import TASKS
+from snellen.train.copies import copies
 from snellen.train.machine import Setting, setting_of
-from snellen.train.measure import measure
+from snellen.train.measure import embedded, measure
 from snellen.train.measure_objects import measure_objects
 from snellen.train.measure_segments import measure_segments
 from snellen.values import Finding
@@ -38,10 +41,15 @@ STRIDE = 32
 def look(case: Case, settings: Settings, *, watch: Watch) -> tuple[Finding, ...]:
     """Read and measure the data, store the catalog, and let the catalog rules look."""
     wanted, given = settings.wanted()
-    catalog = read_catalog(settings.sources, wanted, given, watch)
+    catalog = read_catalog(settings, wanted, given, watch)
     size = wanted.data.eval_size or stored_size(catalog)
     case.write("settings", settings.plain())
-    return measured(case, catalog, wanted, size, setting_of(wanted.train, Setting()), watch)[2]
+    catalog, _, findings = measured(case, catalog, wanted, size, setting_of(wanted.train, Setting()), watch)
+    if settings.folds is not None:
+        catalog = with_folds(catalog, settings.folds, seed=0)
+        catalog.save(case.folder / "catalog.parquet")
+        store.write_text(case.folder / "folds.csv", listed(catalog))
+    return findings
 
 
 def stored_size(catalog: Catalog) -> int:
@@ -53,11 +61,17 @@ def stored_size(catalog: Catalog) -> int:
     return min(most, max(64, -(-shorter // STRIDE) * STRIDE))
 
 
-def read_catalog(sources: Sequence[Path], wanted: Recipe, given: Mapping[str, Any], watch: Watch) -> Catalog:
-    """What the folders and files hold; the task is the user's where it was stated."""
+def read_catalog(settings: Settings, wanted: Recipe, given: Mapping[str, Any], watch: Watch) -> Catalog:
+    """What the folders and files hold; the task is the user's where it was stated. Raises SnellenError where they do not
+    hold it."""
     watch({"title": "read"})
     asked = str(TASKS.constant(wanted.task, "DATA") or wanted.task) if "task" in given else None
-    return read(sources, group=wanted.data.group, task=asked)
+    if settings.task and settings.task not in TASKS.names():
+        asked = settings.task
+    catalog = read(settings.sources, group=wanted.data.group, task=asked)
+    if wanted.data.time:
+        times(catalog, wanted.data.time)  # What cannot be read is told now, and not after the decoding.
+    return catalog
 
 
 def measured(
@@ -71,12 +85,19 @@ def measured(
     )  # fmt: skip
     if (case.folder / "catalog.parquet").is_file():
         return case.catalog, pixels, case.audit
-    catalog = catalog.with_columns({"near": near_clusters(catalog)})
-    # One unusable image says nothing about the others: the split sees all, training only what is usable.
-    catalog = split(catalog, val=wanted.data.val, test=wanted.data.test, seed=0)
-    watch({"title": "embed and judge labels"})
+    watch({"title": "embed"})
     model = setting.prepare(_backbone(wanted, catalog))
+    # Of images in which objects are sought more pixels are stored than a look at the whole needs.
     whole = min(size, MASKS) if catalog.task in OBJECT_TASKS else size
+    catalog = embedded(catalog, pixels, model, setting, size=whole)
+    watch({"title": "look for copies"})
+    also = copies(catalog, pixels) if catalog.has("embedding") else None
+    catalog = catalog.with_columns({"near": near_clusters(catalog, also=also)})
+    # One unusable image says nothing about the others: the split sees all, training only what is usable.
+    if wanted.data.time and {"val", "test"} <= {*catalog.column("split").tolist()}:
+        watch({"notice": "the data has its own splits; they stay as they are, not divided by time"})
+    catalog = split(catalog, val=wanted.data.val, test=wanted.data.test, seed=0, time=wanted.data.time)
+    watch({"title": "judge labels and look for strangers"})
     catalog = measure(catalog, pixels, model, setting, size=whole)
     catalog = _annotations(catalog, pixels, model, setting, size, watch)
     catalog = catalog.drop_columns(["thumb"])

@@ -15,7 +15,7 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warn", "block")
 
 # The question a run answers. A remedy may change how it is answered, never these.
 QUESTION = (
-    "task", "metric", "seed", "gates", "data.val", "data.test", "data.group", "degrade.scale", "degrade.parts", "degrade.baseline",
+    "task", "metric", "seed", "gates", "data.val", "data.test", "data.group", "data.time", "degrade.scale", "degrade.parts", "degrade.baseline",
 )  # fmt: skip
 
 

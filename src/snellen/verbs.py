@@ -14,6 +14,7 @@ from snellen.examine import diagnose as examine_run
 from snellen.improve.heal import Healed
 from snellen.improve.heal import heal as improve
 from snellen.improve.lab import Lab
+from snellen.improve.leak import leak_scores
 from snellen.opening import Settings
 from snellen.prepare import Plan
 from snellen.recipe import Recipe
@@ -63,11 +64,19 @@ def run(
 
 
 def audit(
-    sources: Sources, *, out: str | Path | None = None, lang: str = "en", watch: Watch = lambda event: None
-) -> dict[str, Any]:
-    """Look at the data alone: read, measure, embed, let the catalog rules look, write the report."""
+    sources: Sources, *, out: str | Path | None = None, task: str | None = None, changes: Mapping[str, Any] | None = None,
+    folds: int | None = None, lang: str = "en", watch: Watch = lambda event: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Look at the data alone: read, measure, embed, let the catalog rules look, write the report.
+
+    `task` is what the annotations are to be read for, where they serve several; `changes` maps dotted recipe keys to values, of which those
+    under `data` count; `folds` deals what is not in the test split into so many folds (column `fold`, folds.csv). Raises
+    SnellenError for what cannot be read or divided so.
+    """
     began = time.monotonic()
-    settings = Settings(_paths(sources))
+    if folds is not None and folds < 2:
+        raise SnellenError(f"{folds} folds were asked for, expected 2 or more")
+    settings = Settings(_paths(sources), changes=dict(changes or {}), task=task, folds=folds)
     case = opening.open_case(settings, out=_path(out), resume=False)
     findings = survey.look(case, settings, watch=watch)
     report = write_report(case, lang=lang)
@@ -94,7 +103,8 @@ def train(
     settings = opening.settled(case, settings)
     plan = prepare.prepare(case, settings, watch=watch)
     healed = _train(_lab(case, plan, budget, began, watch, stop), plan.recipe)
-    case.write("final", {"run": healed.run.folder.name, "seconds": {"train": healed.run.cost["seconds"]}})
+    leak = leak_scores(plan.catalog, {"val": healed.run.predictions("val")}, healed.recipe)
+    case.write("final", {"run": healed.run.folder.name, "leak": leak, "seconds": {"train": healed.run.cost["seconds"]}})
     report = write_report(case, lang=lang)
     return _store(case, result(case, healed, plan.findings, report, seconds=time.monotonic() - began))
 

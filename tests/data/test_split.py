@@ -11,8 +11,9 @@ import pytest
 from snellen.annotations import objects_column
 from snellen.catalog import Catalog
 from snellen.data._bundles import bundles
-from snellen.data.folds import folds
+from snellen.data.folds import folds, listed, with_folds
 from snellen.data.split import split
+from snellen.data.times import time_column
 from snellen.values import SnellenError
 
 
@@ -266,3 +267,31 @@ def test_times_that_do_not_help_are_refused() -> None:
         split(catalog_of(["a"] * 2, meta_time=["2024-05-01", "yesterday"]), val=0, test=0.2, seed=0, time="meta_time")
     with pytest.raises(SnellenError, match=r"no column 'meta_tim' .*did you mean 'meta_time'"):
         split(same, val=0, test=0.2, seed=0, time="meta_tim")
+
+
+@pytest.mark.parametrize(
+    ("columns", "asked", "found"),
+    [
+        ({"meta_time": ["1"], "meta_date": ["2"]}, "auto", "meta_time"),
+        ({"meta_captured": ["2024-05-07"]}, "auto", "meta_captured"),
+        ({"meta_day": ["3"]}, "day", "meta_day"),
+        ({"meta_day": ["3"]}, "meta_day", "meta_day"),
+    ],
+)
+def test_the_column_of_times_is_found_by_its_name(columns: dict[str, Any], asked: str, found: str) -> None:
+    assert time_column(catalog_of(["a"], **columns), asked) == found
+
+
+def test_without_a_column_of_times_those_there_are_named() -> None:
+    with pytest.raises(SnellenError, match=r"no column of times .*own columns: lens.*--split time=COLUMN"):
+        split(catalog_of(["a", "b"], meta_lens=["x", "y"]), val=0.2, test=0.2, seed=0, time="auto")
+
+
+def test_folds_leave_the_test_split_alone_and_are_listed() -> None:
+    catalog = catalog_of(["a", "b"] * 10, path=[f"p {i},1.jpg" for i in range(20)], split=["test"] * 5 + ["train"] * 15)
+    done = with_folds(catalog, 3, seed=0)
+    assert done.column("fold")[:5].tolist() == [-1] * 5
+    assert sorted(np.bincount(done.column("fold")[5:])) == [5, 5, 5]
+    lines = listed(done).splitlines()
+    assert lines[:2] == ["path,split,fold", '"p 0,1.jpg",test,-1']
+    assert len(lines) == 21

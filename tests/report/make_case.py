@@ -341,6 +341,17 @@ def _final(case: Case, run: Run) -> None:
         {
             "run": run.folder.name,
             **scores,
+            "leak": {
+                "val": {
+                    "metric": "accuracy",
+                    "value": 0.934,
+                    "without": 0.921,
+                    "samples": 341,
+                    "leaked": 9,
+                    "learnt": 4,
+                },
+                "test": {"metric": "accuracy", "value": 1.0, "without": None, "samples": 2, "leaked": 2, "learnt": 2},
+            },
             "gates": gates,
             "artifacts": [onnx, tensors],
             "latency": [{"engine": "PyTorch eager", "median_ms": 11.8, "p95_ms": 13.9, "n": 200}],

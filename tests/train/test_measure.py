@@ -21,7 +21,7 @@ from snellen.shelf import TASKS
 from snellen.train.machine import Setting
 from snellen.train.measure import measure
 
-SIDE = 96
+SIDE = 160
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_rows_that_cannot_be_used_stay_empty() -> None:
     assert found.column("outlier_agreement")[47] == 0
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 12])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 12])
 def test_a_handful_of_images_is_no_error(count: int) -> None:
     catalog, pixels = tiny.material(train=40, val=8)
     model = TASKS.pick("classification")().model(tiny.recipe(), tiny.CLASSES)

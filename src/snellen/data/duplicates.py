@@ -1,4 +1,4 @@
-"""Find exact and near duplicates: re-encoded, brightened, mirrored and slightly cropped copies."""
+"""Find exact and near duplicates: re-encoded, brightened, mirrored and slightly cropped copies, and whatever else was verified."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ SLACK = 1.0
 MOST_SHIFT = 32.0
 
 
-def near_clusters(catalog: Catalog, *, ratio: float = 0.1, least: float = 0.93, same: float = 0.9995) -> np.ndarray:
+def near_clusters(
+    catalog: Catalog, *, also: np.ndarray | None = None, ratio: float = 0.1, least: float = 0.93, same: float = 0.9995
+) -> np.ndarray:
     """Cluster of duplicates for every row, [n] int64; -1 where the image is alone or cannot be used.
 
     Equal bytes are always one cluster. Two images are near where their 12x12 thumbnails (one of them mirrored or not)
     correlate at least `least`, and their distance (1 - correlation) is at most `ratio` times the distance of either
     to its ordinary neighbours. The second test adapts to the data: small grey images of one kind are all alike,
     photographs are not. Above `same` the second test is not asked, so that a series of ten copies, each other's
-    neighbours, is found. Reads content, verdict, thumb; raises MissingSignal without them. Cost grows a little faster than the number of images
-    (bench/audit_scale.py).
+    neighbours, is found. `also` holds pairs of rows [p, 2] that are one picture by another witness
+    (train/copies). Reads content, verdict, thumb; raises MissingSignal without them. Cost grows a little faster than the
+    number of images (bench/audit_scale.py).
     """
     usable = np.flatnonzero(catalog.column("verdict").astype(str) == OK)
     result = np.full(len(catalog), ALONE, dtype=np.int64)
@@ -42,6 +45,11 @@ def near_clusters(catalog: Catalog, *, ratio: float = 0.1, least: float = 0.93, 
     names = catalog.column("content").astype(str)[usable]
     _, first, content = np.unique(names, return_index=True, return_inverse=True)
     pairs = _near_pairs(catalog.column("thumb")[usable[first]], ratio, least, same)
+    if also is not None and len(also):
+        of_row = np.full(len(catalog), ALONE)
+        of_row[usable] = content
+        more = of_row[also]
+        pairs = np.concatenate([pairs, more[(more >= 0).all(axis=1)]])
     shape = (len(first), len(first))
     graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=shape)
     labels = connected_components(graph, directed=False)[1][content]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import numpy as np
 
 from snellen.catalog import OK, Catalog
@@ -30,6 +33,23 @@ def folds(catalog: Catalog, k: int, seed: int) -> np.ndarray:
     result = np.empty(len(catalog), dtype=np.int64)
     result[order] = chosen[parts.member]
     return result
+
+
+def with_folds(catalog: Catalog, k: int, *, seed: int) -> Catalog:
+    """The catalog with a column `fold`: 0 … k-1 for what is not in the test split, -1 in it. Raises as `folds`."""
+    open_ = np.flatnonzero(catalog.column("split").astype(str) != "test")
+    column = np.full(len(catalog), -1, dtype=np.int64)
+    column[open_] = folds(catalog.take(open_), k, seed)
+    return catalog.with_columns({"fold": column})
+
+
+def listed(catalog: Catalog) -> str:
+    """The folds as CSV text: path, split, fold."""
+    sink = io.StringIO()
+    lines = csv.writer(sink, lineterminator="\n")
+    lines.writerow(("path", "split", "fold"))
+    lines.writerows(zip(*(catalog.table.column(name).to_pylist() for name in ("path", "split", "fold")), strict=True))
+    return sink.getvalue()
 
 
 def _dealt(counts: np.ndarray, order: np.ndarray, k: int) -> np.ndarray:

@@ -8,7 +8,7 @@ a fraction of decoding.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,9 @@ def measure(image: Any, square: Any) -> dict[str, Any]:
     - saturation: mean (max - min) / max of the channels. chroma: largest max - min. red, green, blue: means, 0..1.
     - colour_spread: largest standard deviation of a channel, 0..1.
 
-    For comparing: phash: 64-bit DCT hash as int64. thumb: 12x12x3 bytes. NaN where an image is too small to tell.
+    For comparing: phash: 64-bit DCT hash as int64. thumb: 12x12x3 bytes.
+
+    blur and noise are NaN where a side is below 11 px.
     """
     look = _look(image, square)
     small = _Small.of(square)
@@ -63,13 +65,13 @@ def measure(image: Any, square: Any) -> dict[str, Any]:
         **_detail(np.asarray(look).astype(np.int16)),
         **_colours(np.asarray(small.image)),
         "phash": _phash(small),
-        "thumb": small.squashed(THUMB, Image.Resampling.BOX).reshape(-1),
+        "thumb": small.thumb(),
     }
 
 
 def thumb(image: Any) -> np.ndarray:
     """A Pillow image squashed to 12x12, as [432] uint8."""
-    return _Small.of(image.convert("RGB")).squashed(THUMB, Image.Resampling.BOX).reshape(-1)
+    return _Small.of(image.convert("RGB")).thumb()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,25 @@ class _Small:
         cell = max(1, width // SMALL), max(1, height // SMALL)
         return cls(image.reduce(cell), (0, 0, width / cell[0], height / cell[1]))
 
+    def thumb(self) -> np.ndarray:
+        """Means over 12x12 equal parts, [432] uint8. Pillow's box filter takes whole pixels only, which moves edges by half of one."""
+        pixels = np.asarray(self.image.convert("RGB"), dtype=np.float32)
+        down, across = _shares(pixels.shape[0], self.box[3]), _shares(pixels.shape[1], self.box[2])
+        rows = (down @ pixels.reshape(len(pixels), -1)).reshape(THUMB, -1, 3)
+        return np.asarray(np.rint(across @ rows), dtype=np.uint8).reshape(-1)
+
     def squashed(self, side: int, how: Any, mode: str = "RGB") -> np.ndarray:
         return np.asarray(self.image.convert(mode).resize((side, side), how, box=self.box))
+
+
+@lru_cache(maxsize=256)
+def _shares(count: int, length: float) -> np.ndarray:
+    """How much of each of THUMB equal parts of `length` lies in each of `count` pixels: [THUMB, count] float32, rows add up to 1."""
+    edges = np.linspace(0, length, THUMB + 1)
+    pixels = np.arange(count)
+    common = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    common = np.clip(common, 0, None)
+    return np.asarray(common / common.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _phash(small: _Small) -> int:
@@ -126,14 +145,17 @@ def _tones(look: Any) -> dict[str, float]:
 
 def _detail(grey: np.ndarray) -> dict[str, float]:
     """From luminance [h, w] int16."""
-    if min(grey.shape) <= REBLUR + 1:
-        return {"sharpness": float("nan"), "blur": float("nan"), "noise": float("nan")}
+    if min(grey.shape) < 3:
+        return {"sharpness": 0.0, "blur": float("nan"), "noise": float("nan")}
     rows = _bend(grey)
     laplacian = (rows[:, 1:-1] + _bend(grey[1:-1].T).T).astype(np.float32).reshape(-1)
+    sharpness = max(0.0, float(laplacian @ laplacian / len(laplacian) - laplacian.mean() ** 2)) / 255**2
+    if min(grey.shape) <= REBLUR + 1:
+        return {"sharpness": sharpness, "blur": float("nan"), "noise": float("nan")}
     residual = np.abs(_bend(rows.T)).reshape(-1)
     quarter = len(residual) // 4
     return {
-        "sharpness": float(laplacian @ laplacian / len(laplacian) - laplacian.mean() ** 2) / 255**2,
+        "sharpness": sharpness,
         "blur": max(_kept(grey), _kept(grey.T)),
         "noise": float(np.partition(residual, quarter)[quarter]) / (RESIDUAL * QUARTER * 255),
     }

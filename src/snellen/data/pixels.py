@@ -27,7 +27,7 @@ from snellen.data.reuse import Earlier, crc, earlier
 from snellen.values import FrozenMap, SnellenError
 
 # Part of the folder's name: another rule of decoding or another measurement makes another store.
-VERSION = 3
+VERSION = 4
 WINDOW = 128
 # Images that are compared with their checksums when a store is opened: enough to notice a file that was overwritten or
 # zeroed, few enough to cost nothing.

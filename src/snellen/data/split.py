@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from snellen.catalog import OK, SPLITS, Catalog
 from snellen.data._bundles import bundles, strata, units
-from snellen.data._times import times
+from snellen.data.times import times
 from snellen.values import SnellenError
 
 TRAIN, VAL, TEST = range(3)

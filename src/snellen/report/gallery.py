@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from snellen.report.drawn import drawings
 from snellen.report.material import Material
 from snellen.report.thumbnails import Thumbnails, embed
 from snellen.report.words import Words
@@ -23,7 +24,9 @@ def findings_view(findings: Sequence[Finding], thumbs: Thumbnails | None, words:
 
 
 def _card(finding: Finding, thumbs: Thumbnails | None, words: Words) -> View:
-    pictures = thumbs.of(finding.samples[:PER_FINDING]) if thumbs is not None else []
+    drawn = drawings(thumbs.catalog, thumbs.rows, finding, most=PER_FINDING) if thumbs is not None else []
+    pictures = thumbs.of(finding.samples[:PER_FINDING]) if thumbs is not None and not drawn else []
+    shown = {item["path"] for item in drawn} or pictures
     return {
         "rule": finding.rule,
         "title": words.label("rules", finding.rule),
@@ -31,9 +34,10 @@ def _card(finding: Finding, thumbs: Thumbnails | None, words: Words) -> View:
         "label": words.label("severity", finding.severity),
         "message": words.finding(finding),
         "count": len(finding.samples),
-        "more": len(finding.samples) - len(pictures),
+        "more": len(finding.samples) - len(shown),
         "pictures": pictures,
-        "evidence": [(key, _short(value)) for key, value in thaw(finding.evidence).items()],
+        "drawn": drawn,
+        "evidence": [(key, _short(value)) for key, value in thaw(finding.evidence).items() if key != "objects"],
     }
 
 

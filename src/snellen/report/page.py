@@ -90,6 +90,7 @@ def _views(material: Material, words: Words) -> dict[str, Any]:
         "speeds": tables.speeds(material, words),
         "nonfinite": material.signals["nonfinite"],
         "scores": tables.scores(material, words),
+        "leaks": tables.leaks(material, words),
         "rows": material.rows,
         "verdicts": proofs.verdicts(material, words),
         "untried": proofs.untried(material, words),

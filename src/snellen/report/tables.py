@@ -111,6 +111,22 @@ def scores(material: Material, words: Words) -> tuple[list[str], list[View]]:
     return heads, rows
 
 
+def leaks(material: Material, words: Words) -> list[str]:
+    """A sentence for every split with leaked samples: the score with and without them."""
+    return [
+        words(
+            "scores.leak" if row.get("without") is not None else "scores.leak_all",
+            {
+                **row,
+                "split": words.label("splits", split),
+                "metric": words.label("metrics", row["metric"]),
+                **{key: words.score(row["metric"], row.get(key)) for key in ("value", "without")},
+            },
+        )
+        for split, row in (material.final.get("leak") or {}).items()
+    ]
+
+
 def artifacts(material: Material, words: Words) -> list[View]:
     """Exported files, and below them the trained model they are compared with: size, latency, parity."""
     files = [_artifact(item, words) for item in material.final.get("artifacts") or ()]

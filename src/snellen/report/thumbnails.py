@@ -53,6 +53,11 @@ class Thumbnails:
                 found.append(self._made[sample])
         return found
 
+    @property
+    def rows(self) -> dict[str, int]:
+        """Row of the catalog by sample id."""
+        return self._rows
+
     def _make(self, sample: str) -> Thumbnail:
         row = self.catalog.table.slice(self._rows[sample], 1).to_pylist()[0]
         src, state = None, str(row["verdict"])
@@ -68,26 +73,27 @@ def embed(path: Path, *, side: int, quality: int = 78) -> tuple[str | None, str]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            small = _small(path, side)
+            picture = small(path, side)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         # The audit has judged the file; here it only cannot be drawn, and the page says so in its place.
         return None, "unreadable"
     sink = io.BytesIO()
-    small.save(sink, "JPEG", quality=quality, optimize=True)
+    picture.save(sink, "JPEG", quality=quality, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(sink.getvalue()).decode("ascii"), "ok"
 
 
-def _small(path: Path, side: int) -> Image.Image:
+def small(path: Path, side: int) -> Image.Image:
+    """The upright image in RGB at most `side` pixels wide and high; raises what Pillow raises for a file that it cannot read."""
     # What is left of a truncated file is worth seeing; elsewhere pixels are never made up.
     before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
     try:
         with Image.open(path) as image:
             image.draft("RGB", (side, side))
-            small = rgb(ImageOps.exif_transpose(image))
+            picture = rgb(ImageOps.exif_transpose(image))
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
-    small.thumbnail((side, side))
-    return small
+    picture.thumbnail((side, side))
+    return picture
 
 
 def rgb(image: Image.Image) -> Image.Image:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snellen.train.opinions import SHRINKAGES, folds_of, opinions
+from snellen.train.noise import wrong
+from snellen.train.opinions import folds_of, opinions
 
 # A class of fewer samples cannot be learnt from what the other folds hold of it.
 LEAST = 5
@@ -23,7 +24,8 @@ class Judgement:
     `quality`: mean probability of the given label. `margin`: logarithm of how many times likelier it is than the best other class,
     in nats; below 0 another class is likelier. Both rank labels, worst first; the margin a little better.
     `votes`: share of the heads that prefer another class, 0..1. `looks_like`: the likeliest class. `suggested`: the same where it
-    is not the label, else "". `gradient`: norm of the head's gradient. `disagreement`: how far the heads are apart, in nats.
+    is not the label, else "". `wrong`: probability that the label is wrong (train/noise). `gradient`: norm of the head's
+    gradient. `disagreement`: how far the heads are apart, in nats.
     """
 
     quality: np.ndarray
@@ -31,15 +33,16 @@ class Judgement:
     votes: np.ndarray
     looks_like: np.ndarray
     suggested: np.ndarray
+    wrong: np.ndarray
     gradient: np.ndarray
     disagreement: np.ndarray
 
     @classmethod
     def none(cls, count: int) -> Judgement:
         """Nothing was judged."""
-        numbers = [np.full(count, np.nan) for _ in range(5)]
+        numbers = [np.full(count, np.nan) for _ in range(6)]
         texts = [np.full(count, "", dtype=object) for _ in range(2)]
-        return cls(numbers[0], numbers[1], numbers[2], texts[0], texts[1], numbers[3], numbers[4])
+        return cls(*numbers[:3], *texts, *numbers[3:])
 
 
 def judge(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, norms: np.ndarray, seed: int = 0) -> Judgement:
@@ -65,8 +68,8 @@ def judge(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, norms: np.
 def _fill(result: Judgement, kept: np.ndarray, names: np.ndarray, own: np.ndarray, heads: np.ndarray) -> None:
     """`heads` [heads, n, k]: probabilities of the classes `names`; `own` [n] the given class."""
     rows = np.arange(len(own))
-    # The discriminants know best how sure they are; the other heads have a vote only.
-    sure = heads[: len(SHRINKAGES)].mean(axis=0)
+    sure = heads.mean(axis=0)
+    result.wrong[kept] = wrong(sure, own)
     quality = sure[rows, own].copy()
     residual = sure.copy()
     residual[rows, own] -= 1

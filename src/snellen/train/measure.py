@@ -34,31 +34,48 @@ DOUBT = 0.05
 def measure(
     catalog: Catalog, pixels: Pixels, model: nn.Module, setting: Setting, *, size: int, seed: int = 0
 ) -> Catalog:
-    """Add what a network says of the usable samples.
+    """Add what a network says of the usable samples. An `embedding` that the catalog has already (see `embedded`) is used.
 
     Always: `embedding` [n, d] float16; `cluster`; `outlier_<method>` and `outlier_agreement` (train/outliers); `map_pca`, `map_tsne`
     [n, 2] and `map_picture`, a small JPEG of at most 2,000 samples (train/map). Where training samples have a target:
-    `label_quality`, `label_margin`, `label_votes`, `looks_like`, `suggested` (train/judge), and `marker`, `marker_box` (train/markers).
+    `label_quality`, `label_margin`, `label_votes`, `label_wrong`, `looks_like`, `suggested` (train/judge), and `marker`,
+    `marker_box` (train/markers).
     Where they have a set of labels (column `labels`): `label_quality`, `label_missing`, `label_extra` (train/multilabel).
     Rows that cannot be used have zeros, -1, NaN and empty texts. Each image goes through the network once.
     """
     usable = np.flatnonzero(catalog.column("verdict").astype(str) == OK)
+    if not len(usable):
+        return catalog  # The rules then say that they could not look.
+    if not catalog.has("embedding"):
+        catalog = embedded(catalog, pixels, model, setting, size=size)
     part = catalog.take(usable)
-    mean, std = normal_of(model)
-    samples = Samples.of(part, np.zeros(len(part), dtype=np.int64), pixels)
-    found = embed(model, samples.plain(size, mean, std), setting)
+    rows = pixels.rows_of(part)
+    found = part.column("embedding").astype(np.float32)
     lengths = np.linalg.norm(found, axis=1)
     # Directions only: how long a feature is says how much there is to see, not what.
     unit = found / np.maximum(lengths, 1e-9)[:, None]
     points = _reduced(unit, unit, SEEN_BY, seed)
     train = np.flatnonzero(part.column("split").astype(str) == "train")
     judged, columns = _judged(part, unit, lengths, train, seed)
-    columns |= {"embedding": found.astype(np.float16), "cluster": _clusters(points, seed)}
-    columns |= _marked(part, pixels, samples.rows, train, seed) if judged is not None else {}
+    columns |= {"cluster": _clusters(points, seed)}
+    columns |= _marked(part, pixels, rows, train, seed) if judged is not None else {}
     strange = outliers(part, points, judged or Judgement.none(len(part)), seed=seed)
     columns |= strange | plane.layouts(points, seed=seed)
-    columns["map_picture"] = _pictures(part, pixels, samples.rows, columns, seed)
+    columns["map_picture"] = _pictures(part, pixels, rows, columns, seed)
     return catalog.with_columns({name: _whole(name, values, usable, len(catalog)) for name, values in columns.items()})
+
+
+def embedded(catalog: Catalog, pixels: Pixels, model: nn.Module, setting: Setting, *, size: int) -> Catalog:
+    """Add `embedding` [n, d] float16, the pre-classifier features of the usable samples (zeros for the others). Each image goes
+    through the network once. Without a usable sample nothing is added."""
+    usable = np.flatnonzero(catalog.column("verdict").astype(str) == OK)
+    if not len(usable):
+        return catalog
+    part = catalog.take(usable)
+    mean, std = normal_of(model)
+    samples = Samples.of(part, np.zeros(len(part), dtype=np.int64), pixels)
+    found = embed(model, samples.plain(size, mean, std), setting).astype(np.float16)
+    return catalog.with_columns({"embedding": _whole("embedding", found, usable, len(catalog))})
 
 
 def _reduced(fitted: np.ndarray, asked: np.ndarray, most: int, seed: int) -> np.ndarray:
@@ -97,7 +114,7 @@ def _judged(
     points = _reduced(unit[train], unit[train], JUDGED_BY, seed)
     found = judge(points, targets, groups, lengths[train], seed)
     whole = Judgement(*(_at(getattr(found, name), train, len(part)) for name in Judgement.__slots__))
-    names = {"quality": "label_quality", "margin": "label_margin", "votes": "label_votes"}
+    names = {"quality": "label_quality", "margin": "label_margin", "votes": "label_votes", "wrong": "label_wrong"}
     return whole, {names.get(n, n): getattr(whole, n) for n in (*names, "looks_like", "suggested")}
 
 

@@ -6,7 +6,7 @@ Why it matters
 Near copies make a training set look larger and a test score more certain than they are.
 
 Known problems
-A series of photographs of one object is no error where they stay in one split. A strong crop is not found.
+A series of photographs of one object is no error where they stay in one split. Crops of less than three quarters of a side are not found.
 
 Source
 SPEC D4.

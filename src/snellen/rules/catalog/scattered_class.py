@@ -54,7 +54,7 @@ def scattered_class(catalog: Catalog, *, limit: float = 3.5, ratio: float = 1.2)
 
 
 def _spreads(train: Catalog) -> tuple[dict[str, float], dict[str, list[str]]]:
-    """Root mean square distance of the unit embeddings to their class's middle, and each class's samples, farthest first."""
+    """Median distance of the unit embeddings to their class's middle, and each class's samples, farthest first."""
     targets, embedding = train.column("target").astype(str), train.column("embedding")
     spreads, far = {}, {}
     for name in sorted({*targets.tolist()} - {""}):
@@ -62,11 +62,17 @@ def _spreads(train: Catalog) -> tuple[dict[str, float], dict[str, list[str]]]:
         if len(rows) >= LEAST:
             points = embedding[rows].astype(np.float32)
             points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-6)
-            away = np.linalg.norm(points - points.mean(axis=0), axis=1)
-            # The median of squares: some strangers (wrong labels) do not make a scattered class.
-            spreads[name] = float(np.sqrt(np.median(away**2)))
+            away = _away(points)
+            spreads[name] = float(np.median(away))
             far[name] = [train.ids[i] for i in rows[np.argsort(-away, kind="stable")[:20]]]
     return spreads, far
+
+
+def _away(points: np.ndarray) -> np.ndarray:
+    """Distances [n] to the middle of the nearer three quarters: some strangers (wrong labels) must not move it."""
+    first = np.linalg.norm(points - points.mean(axis=0), axis=1)
+    near = points[first <= np.quantile(first, 0.75)]
+    return np.asarray(np.linalg.norm(points - near.mean(axis=0), axis=1))
 
 
 def _catalog(last: float, classes: int = 6) -> dict[str, object]:

@@ -13,16 +13,38 @@ from snellen.catalog import Catalog
 from snellen.shelf import hint
 from snellen.values import SnellenError
 
+# What columns of times are called, after `meta_` or not.
+NAMES = ("time", "datetime", "timestamp", "date", "captured", "capture_time", "capture_date", "date_time", "datetimeoriginal",
+         "date_taken", "taken", "created")  # fmt: skip
 # Cameras write 2021:05:07 10:00:00.
 EXIF = re.compile(r"^(\d{4}):(\d{2}):(\d{2})")
 
 
+def time_column(catalog: Catalog, name: str) -> str:
+    """The column that `name` means: itself, with `meta_` before it, or for "auto" the first that is called like a time.
+
+    Raises SnellenError where there is none.
+    """
+    columns = catalog.table.column_names
+    if name == "auto":
+        found = [column for word in NAMES for column in (f"meta_{word}", word) if column in columns]
+        if found:
+            return found[0]
+        own = ", ".join(column.removeprefix("meta_") for column in columns if column.startswith("meta_"))
+        raise SnellenError(
+            f"the data has no column of times to split by (its own columns: {own or 'none'}); add one called time to "
+            "metadata.csv or the list, or name it: --split time=COLUMN"
+        )
+    return f"meta_{name}" if name not in columns and f"meta_{name}" in columns else name
+
+
 def times(catalog: Catalog, name: str) -> np.ndarray:
-    """The column as numbers that grow with time, [n]; -inf where a sample has none.
+    """The column (as `time_column` finds it) as numbers that grow with time, [n]; -inf where a sample has none.
 
     Read are ISO 8601 and EXIF dates (without a zone: UTC), and numbers where every value is one. Raises SnellenError for a
     column that there is not, and for a time that cannot be read.
     """
+    name = time_column(catalog, name)
     if not catalog.has(name):
         raise SnellenError(
             f"the catalog has no column {name!r} of times{hint(name, tuple(catalog.table.column_names))}"
