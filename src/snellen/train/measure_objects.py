@@ -33,7 +33,7 @@ SIDE = 448
 # Images that are looked at, and of these those that heads learn from: more do not make a small head better, only slower.
 MOST_JUDGED, MOST_LEARNT = 2000, 600
 # Where there are no more images than this, they are looked at mirrored too.
-MIRRORED = 400
+MIRRORED = 120
 STEPS = (150, 360)
 # Objects that are seen in an image at most: by the number of its boxes, and within these bounds.
 SEEN_PER_BOX, SEEN = 1.5, (50, 240)
