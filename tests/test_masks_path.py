@@ -18,7 +18,7 @@ from snellen.run import Run
 from snellen.values import SnellenError
 
 TINY = {
-    "model": {"name": "test_efficientnet", "weights": "none", "dropout": 0.1},
+    "model.name": "test_efficientnet", "model.weights": "none", "model.dropout": 0.1,
     "model.decoder": {"name": "unet", "settings": {"channels": [16, 16, 8, 8, 8]}},
     "data.size": 64, "data.eval_size": 64, "train.threads": 1, "improve.remedies": 1,
 }  # fmt: skip

@@ -75,7 +75,8 @@ def _open_test(case: Case, loaded: Loaded, usable: Catalog, pixels: Pixels) -> R
     # A crash may lie between the two: the same run predicts the same.
     if not (loaded.run.folder / "predictions" / "test.parquet").is_file():
         loaded.run.write_predictions("test", loaded.predict(usable.of("test"), pixels))
-    return loaded.run.predictions("test")
+    rows: Rows = loaded.run.predictions("test")
+    return rows
 
 
 def _standing(findings: Sequence[Finding], dropped: Sequence[str]) -> tuple[Finding, ...]:

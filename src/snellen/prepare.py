@@ -115,7 +115,7 @@ def _advised(
     leaked = tuple(dict.fromkeys(i for finding in findings if finding.rule == "leakage" for i in finding.samples))
     task = TASKS.pick(wanted.task)()
     advice = task.advise(catalog, cost, settings.budget, base=wanted, given=given, sizes=sizes, leaked=leaked)
-    recipe = advice.recipe
+    recipe: Recipe = advice.recipe
     chosen = list(advice.choices)
     if settings.epochs is not None:
         recipe = spread(recipe, settings.epochs)

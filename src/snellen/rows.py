@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -57,15 +58,15 @@ class Predictions:
         named = tuple(self.ids[place] for place in places) if ids is None else tuple(ids)
         return Predictions(named, self.targets[places], self.probabilities[places], self.classes, self.task)
 
-    def joined(self, other: Predictions) -> Predictions:
-        """These rows and then the other's."""
+    def joined(self, other: Any) -> Predictions:
+        """These rows and then the other's, of the same kind."""
         shares = np.concatenate([self.probabilities, other.probabilities])
         targets = np.concatenate([self.targets, other.targets])
         return Predictions((*self.ids, *other.ids), targets, shares, self.classes, self.task)
 
-    def agrees(self, other: Predictions, order: np.ndarray) -> bool:
+    def agrees(self, other: Any, order: np.ndarray) -> bool:
         """Whether these rows, taken in `order`, have the other's targets and classes."""
-        return self.classes == other.classes and np.array_equal(self.targets[order], other.targets)
+        return bool(self.classes == other.classes and np.array_equal(self.targets[order], other.targets))
 
     def table(self) -> pa.Table:
         """id, target, predicted, probabilities; class names in the metadata."""
@@ -128,12 +129,12 @@ class Statistics:
         columns = {name: values[places] for name, values in self.columns.items()}
         return Statistics(self.task, named, columns, self.classes, self.fixed)
 
-    def joined(self, other: Statistics) -> Statistics:
-        """These rows and then the other's."""
+    def joined(self, other: Any) -> Statistics:
+        """These rows and then the other's, of the same kind."""
         columns = {name: np.concatenate([values, other.columns[name]]) for name, values in self.columns.items()}
         return Statistics(self.task, (*self.ids, *other.ids), columns, self.classes, self.fixed)
 
-    def agrees(self, other: Statistics, order: np.ndarray) -> bool:
+    def agrees(self, other: Any, order: np.ndarray) -> bool:
         """Whether these rows, taken in `order`, have the other's classes and fixed columns."""
         same = (self.task, self.classes, self.fixed) == (other.task, other.classes, other.fixed)
         return same and all(np.allclose(self[name][order], other[name], equal_nan=True) for name in self.fixed)
@@ -172,8 +173,8 @@ def _column(values: np.ndarray) -> pa.Array:
 def _values(table: pa.Table, name: str) -> np.ndarray:
     column = table.column(name)
     if pa.types.is_fixed_size_list(column.type):
-        return column.combine_chunks().flatten().to_numpy().reshape(table.num_rows, -1)
-    return column.to_numpy()
+        return np.asarray(column.combine_chunks().flatten().to_numpy()).reshape(table.num_rows, -1)
+    return np.asarray(column.to_numpy())
 
 
 def _names(text: bytes) -> tuple[str, ...]:

@@ -52,8 +52,9 @@ def test_stopped_and_resumed(masks: Path, trained: Callable[..., Run], weights_o
 
 
 def test_it_learns_and_arms_are_paired_by_image(masks: Path, trained: Callable[..., Run]) -> None:
-    longer = {"stages": [{"name": "all", "unfreeze": "all", "epochs": 12}], "train.ema": 0.0, "augment.parts": []}
-    short = {**longer, "stages": [{"name": "all", "unfreeze": "all", "epochs": 1}], "optim.lr": 1e-6}
+    stage = {"name": "all", "unfreeze": "all", "epochs": 10, "schedule": {"name": "constant"}}
+    longer = {"stages": [stage], "train.ema": 0.0, "augment.parts": [], "optim.lr": 2e-2, "optim.clip": None}
+    short = {**longer, "stages": [{**stage, "epochs": 1}], "optim.lr": 1e-6}
     arms = [
         trained(tiny_masks.recipe(patch), name, material=tiny_masks.material(masks))
         for name, patch in (("a", short), ("b", longer))
@@ -171,7 +172,7 @@ def test_a_class_that_training_lacks_is_not_scored(tmp_path: Path) -> None:
     classes = task.classes(catalog)
     assert classes == ("background", "cat")
     pixels = Pixels(np.zeros((3, 16, 16, 3), np.uint8), FrozenMap({f"c{i}": i for i in range(3)}))
-    samples = samples_of(task, Recipe(), [catalog], classes, pixels, None)[0]
+    samples = samples_of(task, tiny_masks.recipe(), [catalog], classes, pixels, None)[0]
     assert [np.unique(mask).tolist() for mask in samples.truth.array] == [[0, 1], [0, 1, 255], [0, 1, 255]]
 
 

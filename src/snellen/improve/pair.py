@@ -156,7 +156,7 @@ def _weighted(rows: Rows, reference: Rows, metric: str) -> np.ndarray:
     """Value × weight [n] in the reference's order of samples."""
     values, weights = scores(rows, metric)
     order = _order(rows, reference)
-    if type(rows) is not type(reference) or not rows.agrees(reference, order):  # type: ignore[arg-type]
+    if type(rows) is not type(reference) or not rows.agrees(reference, order):
         raise SnellenError(
             "the arms answer different questions: targets or class names differ; train both on one catalog"
         )

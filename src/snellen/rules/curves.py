@@ -34,7 +34,7 @@ def optional(run: Run, meter: str) -> tuple[Record, ...]:
         return ()
 
 
-def stored(run: Run, split: str) -> Rows | None:
+def stored(run: Run, split: str) -> Any:
     """A split's stored rows; None where they were not made. For evidence that a rule can do without."""
     try:
         return run.predictions(split)

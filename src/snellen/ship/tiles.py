@@ -38,7 +38,7 @@ def mask_of(loaded: Loaded, photo: np.ndarray, *, side: int | None = None, flips
     window = side or _usual(loaded)
     height, width = photo.shape[:2]
     if max(height, width) <= WHOLE * window:
-        return _said(loaded, photo[None], height, width, flips)[0]
+        return np.asarray(_said(loaded, photo[None], height, width, flips)[0])
     margin = int(MARGIN * window)
     step = window - 2 * margin
     found = np.zeros((height, width), dtype=np.uint8)

@@ -48,7 +48,7 @@ def _ratio(above: np.ndarray, below: np.ndarray, there: np.ndarray, *, empty: fl
 
 def accuracy(sums: Sums) -> np.ndarray:
     """Share of labelled pixels whose class is right, [...]."""
-    return sums["both"].sum(axis=-1) / np.maximum(sums["wanted"].sum(axis=-1), 1)
+    return np.asarray(sums["both"].sum(axis=-1) / np.maximum(sums["wanted"].sum(axis=-1), 1))
 
 
 # Those that are the mean over classes of something.

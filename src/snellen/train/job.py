@@ -82,13 +82,13 @@ def usable_for(recipe: Recipe, catalog: Catalog) -> Catalog:
     train = np.isin(catalog.column("split").astype(str), ["train"])
     dropped = np.isin(np.asarray(catalog.ids, dtype=str), list(recipe.data.drop)) & train
     usable = catalog.where(~dropped & fit).usable()
-    usable = task.known(usable, task.classes(usable))
+    known: Catalog = task.known(usable, task.classes(usable))
     for split in ("train", "val"):
-        if not len(usable.of(split)):
+        if not len(known.of(split)):
             raise SnellenError(
                 f"there is no usable image in the {split} split; add some or let data.val split them off"
             )
-    return usable
+    return known
 
 
 def normal_of(model: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -22,8 +22,9 @@ class Dense(nn.Module):
         self.net, self.dropout, self.stride = net, nn.Dropout2d(dropout), stride
         self.pretrained_cfg = dict(getattr(trained, "pretrained_cfg", None) or {})
         self.only_size = getattr(trained, "only_size", None)
-        _fill(net.encoder.model, trained)  # type: ignore[union-attr, arg-type]
-        self.feature_info = _info(net.encoder.model)  # type: ignore[union-attr, arg-type]
+        encoder: Any = net.encoder.model  # type: ignore[union-attr]
+        _fill(encoder, trained)
+        self.feature_info = _info(encoder)
         last = [module for module in net.segmentation_head.modules() if isinstance(module, nn.Conv2d)][-1]  # type: ignore[union-attr]
         # As a classifier's head: it begins at guessing, alike for every seed.
         for parameter in last.parameters():

@@ -34,7 +34,7 @@ def mean_present(values: Tensor, wanted: Tensor) -> Tensor:
 
 
 def soft_dice(output: Tensor, target: Tensor, smooth: float) -> Tensor:
-    """1 − soft Dice of each image over the classes that it holds, [n] in 0..1."""
+    """1 - Dice of each image over the classes that it holds, [n]; `smooth` pixels are added above and below."""
     both, predicted, wanted = overlaps(output, target)
     return mean_present(1 - (2 * both + smooth) / (predicted + wanted + smooth), wanted)
 

@@ -47,7 +47,7 @@ def background_takes_all(run: Run, *, said: float = 0.2, epochs: int = 3, images
         "total": len(ratios), "limit": said, "loss": run.recipe.loss.name,
     }  # fmt: skip
     rows = stored(run, "val")
-    samples = worst_images(rows, lost[0])  # type: ignore[arg-type]
+    samples = worst_images(rows, lost[0])
     return [Finding(rule="background_takes_all", severity="warn", message=message, evidence=evidence, samples=samples)]
 
 

@@ -48,7 +48,7 @@ def ragged_borders(
         "class": name, "classes": ragged, "iou": iou, "boundary": edge, "gap": iou - edge, "limit": below, "count": len(ragged),
         "total": len(gaps), "excess": (iou - edge) / below, "size": data.size, "eval_size": data.eval_size or data.size,
     }  # fmt: skip
-    samples = worst_images(stored(run, "val"), name)  # type: ignore[arg-type]
+    samples = worst_images(stored(run, "val"), name)
     return [Finding(rule="ragged_borders", severity="warn", message=message, evidence=evidence, samples=samples)]
 
 
