@@ -95,6 +95,7 @@ def test_help_imports_nothing_heavy() -> None:
         "audit",
         "train",
         "diagnose",
+        "explain",
         "heal",
         "report",
         "review",
@@ -116,6 +117,7 @@ def test_help_imports_nothing_heavy() -> None:
         "audit",
         "train",
         "diagnose",
+        "explain",
         "heal",
         "report",
         "review",
@@ -272,7 +274,8 @@ def test_out_lies_in_the_data(few: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("diagnose", "nowhere"), "nowhere holds no run"),
+        (("diagnose", "nowhere"), "nowhere does not exist"),
+        (("explain", "overfiting"), "did you mean 'overfitting'"),
         (("heal", "nowhere"), "nowhere is not a case"),
         (("ship", "nowhere"), "nowhere has no final run yet"),
         (("report", "nowhere"), "nowhere is not a case"),

@@ -18,8 +18,8 @@ FILES = sorted(HOUSE.rglob("*.py"))
 FLOORS = (
     ("values", "shelf", "store"),
     ("recipe", "catalog", "annotations", "rows", "run", "case", "parts"),
-    ("tasks", "data", "advise", "budget"),
-    ("train", "rules", "remedies"),
+    ("tasks", "data", "advise", "budget", "foreign"),
+    ("train", "rules", "remedies", "record"),
     ("examine", "improve", "ship", "report"),
     (
         "cli",
@@ -32,6 +32,7 @@ FLOORS = (
         "prepare",
         "opening",
         "curate",
+        "second_opinion",
         "survey",
         "ending",
         "soup",
@@ -61,6 +62,8 @@ NO_TORCH = {
     "report",
     "rules",
     "remedies",
+    "foreign",
+    "record",
     "cli",
 }
 HEAVY = ("torch", "torchvision", "timm", "safetensors", "torchmetrics", "onnx", "onnxruntime")

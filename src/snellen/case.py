@@ -59,6 +59,11 @@ class Case:
         return Run(self.folder / "runs" / f"{recipe_id}-s{seed}")
 
     @property
+    def holds_runs(self) -> bool:
+        """Whether the folder is a run, or a case with runs; else it is another tool's, or nobody's."""
+        return (self.folder / "recipe.yaml").is_file() or bool(self.runs)
+
+    @property
     def runs(self) -> tuple[Run, ...]:
         """Every run that was begun."""
         return tuple(Run(path.parent) for path in sorted((self.folder / "runs").glob("*/recipe.yaml")))

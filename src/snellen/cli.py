@@ -134,16 +134,53 @@ def train(
 
 
 @app.command()
-def diagnose(folder: CASE, json: JSON = False, parts: PARTS = None) -> None:
-    """Let the rules read a finished training and name what is wrong.
+def diagnose(
+    path: Annotated[Path, typer.Argument(help="A folder of Snellen, or the log (or its folder) of Ultralytics, Lightning, Hugging Face, Keras, fastai, timm, MMEngine, Paddle, TensorBoard, or any table with a loss.")],
+    json: JSON = False, parts: PARTS = None,
+    classes: Annotated[int | None, typer.Option("--classes", help="Another tool's log: number of classes; says that its loss is a cross-entropy.")] = None,
+    fail_on: Annotated[str | None, typer.Option("--fail-on", help="End with exit code 1 where there is a finding of this severity or above: warn or block.")] = None,
+) -> None:  # fmt: skip
+    """Let the rules read a finished training, ours or another tool's, and name what is wrong.
 
-    Example: snellen diagnose snellen-runs/photos-20260101-120000
+    Example: snellen diagnose lightning_logs/version_0
+    """
+    from snellen import show
+    from snellen.entry import severe
+
+    limit = _usage(severe, fail_on)
+    with _ready(parts, None, light=True) as (_, console):
+        from snellen.case import Case
+        from snellen.second_opinion import second_opinion
+
+        if Case(path).holds_runs:
+            from snellen import verbs
+
+            findings = verbs.diagnose(path)
+            found = [finding.severity for finding in findings]
+            show.findings(findings, console=console, json=json)
+        else:
+            answer = second_opinion(path, classes=classes)
+            found = [item["severity"] for item in answer["findings"]]
+            show.opinion(answer, json=json)
+    if limit.intersection(found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    rule: Annotated[str, typer.Argument(help="Name of a rule, as findings give it.")], lang: LANG = "en", json: JSON = False, parts: PARTS = None,
+) -> None:  # fmt: skip
+    """Print a rule's page: what it does, why it matters, its limits, the remedies that answer it, its source.
+
+    Example: snellen explain overfitting --lang zh
     """
     from snellen import show
 
-    with _ready(parts, None) as (verbs, console):
-        findings = verbs.diagnose(folder)
-    show.findings(findings, console=console, json=json)
+    with _ready(parts, None, light=True):
+        from snellen.report.explain import explained
+
+        page = explained(rule, lang=_lang(lang))
+    show.page(page, json=json)
 
 
 @app.command()

@@ -74,6 +74,13 @@ def seconds(text: str) -> float:
     return found
 
 
+def severe(text: str | None) -> frozenset[str]:
+    """'warn' → warn and block; None → nothing. Raises ValueError."""
+    if text is not None and text not in ("warn", "block"):
+        raise ValueError(f"--fail-on {text!r} is not a severity that can fail; expected warn or block")
+    return {None: frozenset[str](), "warn": frozenset(("warn", "block")), "block": frozenset(("block",))}[text]
+
+
 def changes(items: list[str]) -> dict[str, Any]:
     """'optim.lr=3e-4' → {"optim.lr": 0.0003}; values are read as YAML. Raises ValueError."""
     found = {}

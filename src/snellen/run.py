@@ -53,6 +53,15 @@ class Run:
         return Catalog.load(self.folder / "catalog.parquet")
 
     @property
+    def class_count(self) -> int:
+        """Number of classes of the catalog."""
+        return len(self.catalog.classes)
+
+    def knows(self, key: str) -> bool:
+        """Whether a recipe key (or "classes") is what was trained with. A run is; another tool's log tells only some of it."""
+        return True
+
+    @property
     def environment(self) -> dict[str, Any]:
         """Machine, versions, threads, and what the probe chose."""
         return dict(store.read_json(self.folder / "environment.json"))
@@ -86,7 +95,7 @@ class Run:
 
     def signals(self, meter: str) -> tuple[Mapping[str, Any], ...]:
         """The records of one meter in order; raises MissingSignal where there is none. Non-finite numbers are floats again."""
-        found = tuple(freeze(_numbers(item)) for item in self.journal.read() if item["meter"] == meter)
+        found = tuple(freeze(revive(item)) for item in self.journal.read() if item["meter"] == meter)
         if not found:
             raise MissingSignal(meter)
         return found
@@ -127,12 +136,12 @@ def read_findings(path: Path) -> tuple[Finding, ...]:
     return tuple(Finding(**item) for item in store.read_json(path))
 
 
-def _numbers(value: Any) -> Any:
-    # JSON has no NaN; the store writes these words for them.
+def revive(value: Any) -> Any:
+    """`value` as it was before the store wrote it: JSON has no NaN, so that words stand for the numbers that are not finite."""
     if isinstance(value, str) and value in ("nan", "inf", "-inf"):
         return float(value)
     if isinstance(value, Mapping):
-        return {key: _numbers(item) for key, item in value.items()}
+        return {key: revive(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_numbers(item) for item in value]
+        return [revive(item) for item in value]
     return value

@@ -49,6 +49,48 @@ def findings(found: Sequence[Finding], *, console: Console, json: bool) -> None:
         _findings(Console(), rows)
 
 
+def opinion(given: Mapping[str, Any], *, json: bool) -> None:
+    """What diagnose answers on another tool's log: findings, what was read, who did not look, advice."""
+    if json:
+        print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
+        return
+    out, log = Console(), given["log"]
+
+    def say(text: str, style: str = "") -> None:
+        out.print(_safe(text), style=style, highlight=False, soft_wrap=True)
+
+    columns = ", ".join(f"{role.replace('_', ' ')} = {name}" for role, name in log["columns"].items())
+    say(f"{log['format']}: {log['path']}", "bold")
+    say(f"{log['epochs']} epochs from {log['rows']} rows; {columns}")
+    for note in log["notes"]:
+        say(f"  note: {note}", "dim")
+    if log["unseen"]:
+        say(f"  the log does not hold: {', '.join(log['unseen'])}", "dim")
+    _findings(out, given["findings"])
+    blind = [row["rule"] + ": " + str(row["evidence"].get("needs")) for row in given["findings"] if not row["looked"]]
+    if blind:
+        say("Rules that did not look, and what they need", "bold")
+        for line in blind:
+            say(f"  {line}", "dim")
+    if given["advice"]:
+        say("What may help (advice; nothing of it is proved for this training)", "bold")
+    for item in given["advice"]:
+        say(f"  {item['finding']} → {item['remedy']}: {item['what']}" + (f" [{item['how']}]" if item["how"] else ""))
+
+
+def page(given: Mapping[str, Any], *, json: bool) -> None:
+    """What explain answers: a rule's page."""
+    if json:
+        print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
+        return
+    out = Console()
+    out.print(_safe(f"{given['title']} ({given['rule']})"), style="bold", highlight=False, soft_wrap=True)
+    for section in given["sections"]:
+        out.print(_safe(section["title"]), style="bold", highlight=False, soft_wrap=True)
+        for line in section["lines"]:
+            out.print(_safe(f"  {line}"), highlight=False, soft_wrap=True)
+
+
 def written(given: Mapping[str, Any], *, json: bool) -> None:
     """What agree and export answer: findings where there are some, counts, and the files."""
     if json:

@@ -12,7 +12,16 @@ from snellen.values import SEVERITIES, Finding, Remedy
 
 # A training that went wrong is mended before anything is tuned: other remedies could not be judged on it. So is a recipe
 # that lacks what every recipe has: a remedy that only restores it says RESTORES.
-BROKEN = ("nonfinite", "rate_too_high", "gradient_unstable")
+BROKEN = (
+    "nonfinite",
+    "rate_too_high",
+    "diverging",
+    "gradient_exploding",
+    "gradient_vanishing",
+    "collapsed",
+    "broken_norm",
+    "gradient_unstable",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from snellen.recipe import Recipe
 from snellen.values import Finding, Remedy, Safety
 
-CURES = ("gradient_unstable", "nonfinite")
+CURES = ("gradient_unstable", "gradient_exploding", "diverging", "nonfinite")
 SOURCE = "SPEC M3, S4 (norm 1.0); Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063."
 SAFETY: Safety = "safe"
 ORDER = 204

@@ -7,7 +7,7 @@ from snellen.remedies._dropping import dropping
 from snellen.values import Finding, Remedy, Safety
 
 TASKS = ("classification",)
-CURES = ("label_noise",)
+CURES = ("label_noise", "memorised")
 SOURCE = "Confident learning: Northcutt, Jiang & Chuang 2021, arXiv:1911.00068."
 SAFETY: Safety = "trade-off"
 ORDER = 3

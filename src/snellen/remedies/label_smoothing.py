@@ -6,7 +6,7 @@ from snellen.recipe import Recipe
 from snellen.shelf import LOSSES
 from snellen.values import Finding, Remedy, Safety
 
-CURES = ("overfitting",)
+CURES = ("overfitting", "overconfident")
 SOURCE = "SPEC L1, L8 (0.1); Szegedy et al. 2016, arXiv:1512.00567; Müller et al. 2019, arXiv:1906.02629."
 SAFETY: Safety = "safe"
 ORDER = 250

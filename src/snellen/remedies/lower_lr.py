@@ -6,7 +6,16 @@ from snellen.recipe import Recipe
 from snellen.remedies._rates import as_lowered
 from snellen.values import Finding, Remedy, Safety
 
-CURES = ("rate_too_high", "gradient_unstable", "nonfinite")
+CURES = (
+    "rate_too_high",
+    "diverging",
+    "gradient_exploding",
+    "oscillating",
+    "collapsed",
+    "gradient_vanishing",
+    "gradient_unstable",
+    "nonfinite",
+)
 SOURCE = "SPEC L4, S4; Smith 2017, arXiv:1506.01186."
 SAFETY: Safety = "safe"
 ORDER = 200

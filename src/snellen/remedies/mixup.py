@@ -6,7 +6,7 @@ from snellen.recipe import Recipe
 from snellen.values import Finding, Remedy, Safety
 
 TASKS = ("classification",)
-CURES = ("overfitting",)
+CURES = ("overfitting", "overconfident")
 SOURCE = "SPEC S1, D8 (alpha 0.4); Zhang et al. 2018, arXiv:1710.09412."
 SAFETY: Safety = "safe"
 ORDER = 220

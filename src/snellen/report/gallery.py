@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from snellen.report.drawn import drawings
@@ -16,10 +16,13 @@ View = dict[str, Any]
 PER_FINDING, PER_CLASS, MOST_SAMPLES, OVERLAYS, OVERLAY_SIDE = 8, 4, 96, 24, 400
 
 
-def findings_view(findings: Sequence[Finding], thumbs: Thumbnails | None, words: Words) -> View:
-    """Findings, most severe first, with thumbnails; and apart from them the rules that could not look."""
+def findings_view(
+    findings: Sequence[Finding], thumbs: Thumbnails | None, words: Words, paged: Collection[str] = ()
+) -> View:
+    """Findings, most severe first, with thumbnails; and apart from them the rules that could not look. `paged`: rules whose
+    page the report holds."""
     order = sorted(findings, key=lambda finding: -SEVERITIES.index(finding.severity))
-    seen = [_card(finding, thumbs, words) for finding in order if finding.looked]
+    seen = [{**_card(finding, thumbs, words), "page": finding.rule in paged} for finding in order if finding.looked]
     return {"cards": seen, "missing": [_card(finding, None, words) for finding in order if not finding.looked]}
 
 

@@ -16,6 +16,7 @@ from snellen import store
 from snellen.case import Case
 from snellen.report import proofs, tables
 from snellen.report.charts import Figure
+from snellen.report.explain import pages
 from snellen.report.figures import figures
 from snellen.report.gallery import findings_view, samples_view
 from snellen.report.headline import headline
@@ -75,12 +76,16 @@ def _views(material: Material, words: Words) -> dict[str, Any]:
     thumbs = Thumbnails(material.catalog) if material.catalog is not None else None
     counts = _counts(material)
     recipe = material.recipe
+    seen = [finding.rule for finding in (*material.audit, *material.findings) if finding.looked]
+    told = pages(seen, lang=words.lang.split("-")[0])
+    paged = {page["rule"] for page in told}
     return {
         "head": headline(material, words),
         "drawings": [wide(recipe, counts, words), tall(recipe, counts, words)] if recipe else [],
         "audited": material.audited,
-        "audit": findings_view(material.audit, thumbs, words),
-        "found": findings_view(material.findings, thumbs, words),
+        "audit": findings_view(material.audit, thumbs, words, paged),
+        "found": findings_view(material.findings, thumbs, words, paged),
+        "pages": told,
         "examined": material.examined,
         "samples": samples_view(material, thumbs),
         "counts": counts,

@@ -14,6 +14,14 @@ from snellen.rows import Rows
 from snellen.run import Run
 
 Record = Mapping[str, Any]
+# Guessing among a million classes, in nats.
+BLOWN = math.log(1e6)
+NAMED = {
+    "train": "the training loss",
+    "val": "the validation loss",
+    "train_accuracy": "the training accuracy",
+    "val_accuracy": "the validation accuracy",
+}
 
 
 def by_stage(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
@@ -55,14 +63,47 @@ def numbers(records: Iterable[Record], key: str) -> list[float]:
 
 def classes(run: Run) -> int:
     """Number of classes of the run; at least 2."""
-    recall, named = optional(run, "recall"), run.catalog.classes
-    rows = None if named else stored(run, "val")
-    return max(2, len(recall[-1]["values"]) if recall else 0, len(named), len(rows.classes) if rows else 0)
+    recall = optional(run, "recall")
+    count = run.class_count
+    rows = None if count else stored(run, "val")
+    return max(2, len(recall[-1]["values"]) if recall else 0, count, len(rows.classes) if rows else 0)
 
 
 def guessing(run: Run) -> float:
     """Cross-entropy of guessing among the classes: log k, in nats."""
     return math.log(classes(run))
+
+
+def unlearned(run: Run) -> float:
+    """Loss of a model that has learned nothing: log k; where the number of classes is not known, the first training loss."""
+    if run.knows("classes"):
+        return guessing(run)
+    first = next(iter(numbers(optional(run, "loss"), "train")), math.inf)
+    # No number of classes explains it: the training blew up within its first epoch.
+    return 0.0 if BLOWN < first < math.inf else first
+
+
+def told(run: Run, key: str) -> Any:
+    """A recipe value by its dotted key; None where the run does not know what it was (another tool's log)."""
+    if not run.knows(key):
+        return None
+    value: Any = run.recipe
+    for step in key.split("."):
+        value = getattr(value, step)
+    return value
+
+
+def in_nats(run: Run) -> None:
+    """Raise MissingSignal where the recorded loss is not known to be a cross-entropy: limits in nats mean nothing there."""
+    if not run.knows("loss.name"):
+        raise MissingSignal("a loss that is known to be a cross-entropy")
+
+
+def needed(records: Sequence[Record], *keys: str) -> None:
+    """Raise MissingSignal for a number that no record has, because a rule that compares with nothing is silent."""
+    for key in keys:
+        if not numbers(records, key):
+            raise MissingSignal(NAMED.get(key, key))
 
 
 def sample_losses(rows: Rows) -> np.ndarray:

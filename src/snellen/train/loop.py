@@ -120,7 +120,9 @@ def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -
     _seed_dropout(seed, job.setting.device)
     lr = now.set_rate(job.recipe.optim.lr, state.stage_steps, state.scores)
 
+    waited = -time.perf_counter()
     inputs, targets = now.pair(job, chosen, state.epoch)
+    waited += time.perf_counter()
     inputs, targets = mix(inputs, targets, len(job.classes), job.recipe.augment, seed)
 
     def attempt(parts: int) -> float:
@@ -141,7 +143,7 @@ def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -
 
     state.batch, state.steps, state.stage_steps = state.batch + 1, state.steps + 1, state.stage_steps + 1
     state.epoch_seconds += time.perf_counter() - start
-    return record(value, by_section, lr=lr, clipped=clipped, n=len(chosen))
+    return record(value, by_section, lr=lr, clipped=clipped, n=len(chosen), waited=waited)
 
 
 def _seed_dropout(seed: int, device: str) -> None:

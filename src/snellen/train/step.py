@@ -76,7 +76,10 @@ def clip(sections: Mapping[str, list[nn.Parameter]], norm: float, limit: float |
     return True
 
 
-def record(loss: float, by_section: Mapping[str, float], *, lr: float, clipped: bool, n: int) -> dict[str, Any]:
-    """What the meters read of one step."""
+def record(
+    loss: float, by_section: Mapping[str, float], *, lr: float, clipped: bool, n: int, waited: float = 0.0
+) -> dict[str, Any]:
+    """What the meters read of one step; `waited`: seconds until its batch was there."""
     norm = sum(value**2 for value in by_section.values()) ** 0.5
-    return {"loss": loss, "norm": norm, "groups": dict(by_section), "lr": lr, "clipped": clipped, "n": n}
+    groups = dict(by_section)
+    return {"loss": loss, "norm": norm, "groups": groups, "lr": lr, "clipped": clipped, "n": n, "waited": waited}

@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from snellen.rules.curves import Record, by_stage, guessing, median, optional
+from snellen.rules.curves import Record, by_stage, median, numbers, optional, told, unlearned
 from snellen.run import Run
 from snellen.values import Finding
 
@@ -41,7 +41,7 @@ def gradient_unstable(
     losses = {
         item["epoch"]: float(item["running"]) for item in optional(run, "loss") if item.get("running") is not None
     }
-    low = memorised * guessing(run)
+    low = memorised * unlearned(run)
     for stage, items in by_stage(records):
         judged = [item for item in items if losses.get(item["epoch"], math.inf) >= low]
         if not judged:
@@ -90,21 +90,21 @@ def _learned(losses: Mapping[int, float], before: int, after: int) -> bool:
 
 def _finding(run: Run, stage: str, items: Sequence[Record], signs: list[dict[str, Any]]) -> Finding:
     first = signs[0]
-    clipped = max(float(item.get("clipped") or 0.0) for item in items)
+    clipped = max(numbers(items, "clipped"), default=None)
     said = {
         "oscillation": "swings by {value:.1f} times its mean (limit {limit:g}) within {epochs} of {of} epochs",
         "jump": "rose {value:.1f}-fold from one epoch to the next (limit {limit:g}), in epoch {epoch}",
         "drop": "fell to {value:.1%} within one epoch (limit {limit:.0%}), in epoch {epoch}, without learning",
     }[first["sign"]].format(**first)
-    recipe = run.recipe
-    message = f"The gradient norm of stage {stage!r} {said}; {clipped:.0%} of the steps were clipped at most."
+    cut = "" if clipped is None else f"; {clipped:.0%} of the steps were clipped at most"
+    message = f"The gradient norm of stage {stage!r} {said}{cut}."
     evidence = {
         **first,
         "stage": stage,
         "clipped": clipped,
-        "clip": recipe.optim.clip,
-        "batch": recipe.train.batch,
-        "lr": recipe.optim.lr,
+        "clip": told(run, "optim.clip"),
+        "batch": told(run, "train.batch"),
+        "lr": told(run, "optim.lr"),
         "signs": signs,
     }
     return Finding(rule="gradient_unstable", severity="warn", message=message, evidence=evidence)

@@ -13,7 +13,7 @@ SPEC S5; the meter `nonfinite` checks every step.
 
 from __future__ import annotations
 
-from snellen.rules.curves import optional
+from snellen.rules.curves import optional, told
 from snellen.run import Run
 from snellen.values import Finding
 
@@ -28,11 +28,16 @@ def nonfinite(run: Run) -> list[Finding]:
     first = seen[0]
     samples = tuple(first.get("samples", ()))
     place = f" in {first['tensor']}" if first.get("tensor") else ""
-    message = (
-        f"The {first['what']}{place} was not a finite number at step {first['step']} of stage {first['stage']!r}, "
-        f"epoch {first['epoch']}; training stopped there. The batch held {len(samples)} samples."
-    )
-    recipe = run.recipe
+    # Another tool's log neither names the step and its batch nor says that its training stopped.
+    of = first.get("of")
+    end = "stopped" if of is None else "went_on" if of > first["epoch"] else "ended"
+    where = {
+        "stopped": f"at step {first['step']} of stage {first['stage']!r}, epoch {first['epoch']}; training stopped there. "
+        f"The batch held {len(samples)} samples.",
+        "went_on": f"in epoch {first['epoch']} of {of}; the training went on all the same.",
+        "ended": f"in epoch {first['epoch']}, with which the log ends.",
+    }[end]
+    message = f"The {first['what']}{place} was not a finite number {where}"
     evidence = {
         "what": first["what"],
         "tensor": first.get("tensor", ""),
@@ -40,8 +45,10 @@ def nonfinite(run: Run) -> list[Finding]:
         "stage": first["stage"],
         "epoch": first["epoch"],
         "n": len(samples),
-        "precision": str(run.environment.get("precision", recipe.train.precision)),
-        "lr": recipe.optim.lr,
+        "of": of,
+        "seen": end,
+        "precision": str(run.environment.get("precision", told(run, "train.precision") or "")),
+        "lr": told(run, "optim.lr"),
     }
     return [Finding(rule="nonfinite", severity="block", message=message, evidence=evidence, samples=samples)]
 
@@ -55,6 +62,8 @@ _STOP = {
     "samples": ["s1", "s2"],
     "tensor": "",
 }
+# As another tool's log tells it: without step and batch.
+_LOGGED = {"meter": "nonfinite", "stage": "all", "epoch": 3, "step": 2, "what": "loss", "samples": [], "tensor": ""}
 FIRES = (
     {"signals": [_STOP], "cost": {"stopped": "nonfinite"}},
     {
@@ -65,6 +74,8 @@ FIRES = (
         "recipe": {"train.precision": "bf16"},
     },
     {"signals": [{**_STOP, "what": "metric", "epoch": 1, "step": 1}], "recipe": {"optim.lr": 0.5, "optim.clip": None}},
+    {"signals": [{**_LOGGED, "of": 9}]},
+    {"signals": [{**_LOGGED, "of": 3}]},
 )
 SILENT = (
     {"signals": [{"meter": "loss", "stage": "all", "train": 0.7, "val": 0.8}]},

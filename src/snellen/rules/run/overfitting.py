@@ -19,7 +19,7 @@ import math
 
 import numpy as np
 
-from snellen.rules.curves import guessing, last_stage, median, numbers, sample_losses, stored
+from snellen.rules.curves import in_nats, last_stage, median, needed, numbers, sample_losses, stored, unlearned
 from snellen.run import Run
 from snellen.values import Finding
 
@@ -31,6 +31,8 @@ def overfitting(
 
     The best weights may hide it, so the end of training is judged, not the epoch that was kept.
     """
+    in_nats(run)
+    needed(run.signals("loss"), "train", "val")
     end = last_stage(run.signals("loss"))[-epochs:]
     train, val = median(numbers(end, "train")), median(numbers(end, "val"))
     seen = val - train
@@ -38,7 +40,7 @@ def overfitting(
     if not seen > gap or not seen - confidence * noise > 0:
         return []
     # Training that never got below guessing has learned nothing by heart; other rules speak of it.
-    if train > guessing(run):
+    if train > unlearned(run):
         return []
     accuracy = {
         "train_accuracy": median(numbers(end, "train_accuracy")),

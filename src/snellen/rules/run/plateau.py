@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from snellen.rules.curves import Record, last_stage, median, numbers, optional
+from snellen.rules.curves import Record, in_nats, last_stage, median, needed, numbers, optional, told
 from snellen.run import Run
 from snellen.values import Finding
 
@@ -39,7 +39,13 @@ def plateau(
     `epochs`, `share`: the larger of the two is the end. `improvement`: relative fall of the validation loss (and points
     of accuracy) that counts. `train`: training loss worth working on. `rate`: mean share of the peak rate at the end.
     """
-    items = last_stage(run.signals("loss"))
+    in_nats(run)
+    needed(run.signals("loss"), "train", "val")
+    items = [
+        item
+        for item in last_stage(run.signals("loss"))
+        if item.get("train") is not None and item.get("val") is not None
+    ]
     window = max(epochs, math.ceil(share * len(items)))
     if len(items) < window + 3:
         return []
@@ -62,7 +68,7 @@ def plateau(
         "train": level,
         "val": val,
         "rate_share": share_of_peak,
-        "lr": run.recipe.optim.lr,
+        "lr": told(run, "optim.lr"),
     }
     return [Finding(rule="plateau", severity="warn", message=message, evidence=evidence)]
 
@@ -74,9 +80,11 @@ def _improved(before: list[Record], end: list[Record], least: float) -> bool:
 
 
 def _share_of_peak(run: Run, epochs: set[int]) -> float | None:
-    """Mean rate of these epochs in units of the peak; None where it was not measured."""
-    shares = [float(item["lr"]) / float(item["peak"]) for item in optional(run, "rate") if item["epoch"] in epochs]
-    return sum(shares) / len(shares) if shares else None
+    """Mean rate of these epochs in units of their stage's peak; None where it was not measured."""
+    rates = optional(run, "rate")
+    ends = [item for item in rates if item["epoch"] in epochs]
+    peak = max((float(item["peak"]) for item in rates if ends and item["stage"] == ends[-1]["stage"]), default=0.0)
+    return sum(float(item["lr"]) for item in ends) / len(ends) / peak if ends and peak > 0 else None
 
 
 def _run(val: list[float], train: float, rate: float | None = None, accuracy: float = 0.7) -> list[dict[str, Any]]:

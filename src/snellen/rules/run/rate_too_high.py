@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from snellen.rules.curves import Record, by_stage, classes, guessing, median, numbers, optional
+from snellen.rules.curves import Record, by_stage, classes, guessing, in_nats, median, numbers, optional, told
 from snellen.run import Run
 from snellen.values import Finding
 
@@ -56,6 +56,7 @@ def rate_too_high(
     between epochs. `harm`: relative growth of the training loss over a stage. `adaptive`, `plain`: rates (AdamW and its
     kin; SGD) above which accuracy at guessing is put down to the rate.
     """
+    in_nats(run)
     stages = by_stage(run.signals("loss"))
     name = run.recipe.loss.name
     base = guessing(run)
@@ -111,40 +112,49 @@ def _harm(before: Record, after: Record, harm: float) -> list[dict[str, Any]]:
 
 def _at_guessing(run: Run, stage: str, last: Record, adaptive: float, plain: float) -> list[dict[str, Any]]:
     accuracy = last.get("train_accuracy")
-    if accuracy is None or _peak(run, stage) <= (plain if run.recipe.optim.name == "sgd" else adaptive):
+    peak = _peak(run, stage)
+    if (
+        accuracy is None
+        or peak is None
+        or peak <= (adaptive if told(run, "optim.name") not in ("sgd", None) else plain)
+    ):
         return []
-    k = classes(run)
-    # A sample without a label is of no class.
-    counts = [count for name, count in run.catalog.usable().of("train").counts().items() if name]
-    guess = max(1 / k, max(counts, default=0) / max(1, _trained(run)))
+    guess = max(1 / classes(run), _largest(run))
     if accuracy > guess + 0.1 * (1 - guess):
         return []
     return [{"sign": "at_guessing", "value": accuracy, "limit": guess}]
 
 
-def _trained(run: Run) -> int:
-    return len(run.catalog.usable().of("train"))
+def _largest(run: Run) -> float:
+    """Share of the largest class in training; 0 where another tool's log does not tell."""
+    if not run.knows("catalog"):
+        return 0.0
+    train = run.catalog.usable().of("train")
+    # A sample without a label is of no class.
+    return max((count for name, count in train.counts().items() if name), default=0) / max(1, len(train))
 
 
-def _peak(run: Run, stage: str) -> float:
-    """Peak rate of a stage: as measured, else as the recipe says."""
+def _peak(run: Run, stage: str) -> float | None:
+    """Peak rate of a stage: as measured, else as the recipe says; None where neither tells."""
     measured = [float(item["peak"]) for item in optional(run, "rate") if item["stage"] == stage and "peak" in item]
+    if not measured and not run.knows("optim.lr"):
+        return None
     scales = [item.lr_scale for item in run.recipe.stages if item.name == stage]
     return max(measured) if measured else run.recipe.optim.lr * (scales[0] if scales else 1.0)
 
 
 def _finding(run: Run, stage: str, signs: list[dict[str, Any]], base: float) -> Finding:
-    recipe, first = run.recipe, signs[0]
+    first = signs[0]
     severe = any(sign["sign"] in SEVERE for sign in signs)
     norms = [float(item["total"]["max"]) for item in optional(run, "gradient") if "max" in item["total"]]
-    said = SAID[first["sign"]].format(**first)
-    message = f"Stage {stage!r} {said}: its peak learning rate of {_peak(run, stage):.2g} is too high."
+    said, peak = SAID[first["sign"]].format(**first), _peak(run, stage)
+    message = f"Stage {stage!r} {said}: its peak learning rate{'' if peak is None else f' of {peak:.2g}'} is too high."
     evidence = {
         **first,
         "stage": stage,
-        "peak": _peak(run, stage),
-        "lr": recipe.optim.lr,
-        "optimizer": recipe.optim.name,
+        "peak": peak,
+        "lr": told(run, "optim.lr"),
+        "optimizer": told(run, "optim.name"),
         "guessing": base,
         "classes": classes(run),
         "severe": severe,

@@ -16,10 +16,11 @@ SPEC S5; guessing among k classes costs log k nats.
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any
 
-from snellen.rules.curves import classes, guessing, last_stage, median, numbers
+from snellen.rules.curves import classes, guessing, in_nats, last_stage, median, needed, numbers, told
 from snellen.run import Run
 from snellen.values import Finding
 
@@ -32,7 +33,9 @@ def underfitting(
     `fall`: relative fall of the training loss over the last third of the last stage. `accuracy`: training accuracy that
     counts as learned. `little`: share of the way from guessing to loss 0. `gap`: a wider gap is over-fitting.
     """
+    in_nats(run)
     records = run.signals("loss")
+    needed(records, "train", "val")
     train, val = numbers(records, "train"), numbers(records, "val")
     reached = median(numbers(records[-1:], "train_accuracy"))
     if not train or not val or reached >= accuracy or not val[-1] - train[-1] <= gap:
@@ -62,15 +65,15 @@ def _never_worse(train: list[float]) -> bool:
 
 
 def _finding(run: Run, kind: str, train: float, accuracy: float, falling: float, way: float) -> Finding:
-    recipe = run.recipe
+    lr = told(run, "optim.lr")
     if kind == "low_rate":
         said = (
             f"The training loss ended at {train:.2f}, {way:.0%} of the way from guessing ({guessing(run):.2f}): "
-            f"the learning rate of {recipe.optim.lr:.2g} is too low or the epochs are too few."
+            f"the learning rate{'' if lr is None else f' of {lr:.2g}'} is too low or the epochs are too few."
         )
     else:
         said = f"The training loss was still falling, by {falling:.0%} over the last third, and ended at {train:.2f}."
-    message = f"{said} Training accuracy is {accuracy:.1%}."
+    message = said if math.isnan(accuracy) else f"{said} Training accuracy is {accuracy:.1%}."
     evidence = {
         "kind": kind,
         "train": train,
@@ -79,8 +82,8 @@ def _finding(run: Run, kind: str, train: float, accuracy: float, falling: float,
         "way": way,
         "guessing": guessing(run),
         "classes": classes(run),
-        "lr": recipe.optim.lr,
-        "epochs": sum(stage.epochs for stage in recipe.stages),
+        "lr": lr,
+        "epochs": sum(stage.epochs for stage in run.recipe.stages) if run.knows("stages") else None,
     }
     return Finding(rule="underfitting", severity="warn", message=message, evidence=evidence)
 

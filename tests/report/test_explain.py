@@ -1,0 +1,61 @@
+"""Every rule has a page; the run rules' pages are told in Chinese; the report leads to them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from snellen.cli import app
+from snellen.report.explain import explained
+from snellen.shelf import CATALOG_RULES, REMEDIES, RUN_RULES
+from snellen.values import SnellenError
+
+EVERY = (*RUN_RULES.names(), *CATALOG_RULES.names())
+
+
+@pytest.mark.parametrize("rule", EVERY)
+def test_a_page_says_what_why_and_where_from(rule: str) -> None:
+    page = explained(rule)
+    sections = {item["name"]: item["lines"] for item in page["sections"]}
+    assert {"what", "why", "remedies", "source"} <= set(sections)
+    assert all(line.strip() for lines in sections.values() for line in lines)
+    shelf = RUN_RULES if rule in RUN_RULES.names() else CATALOG_RULES
+    assert page["settings"] == shelf.settings(rule)
+    assert [f"{key} = {value!r}" for key, value in page["settings"].items()] == sections.get("settings", [])[
+        : len(page["settings"])
+    ]
+
+
+def test_remedies_stand_in_the_order_of_trial() -> None:
+    names = [item["name"] for item in explained("overfitting")["remedies"]]
+    assert names == sorted(names, key=lambda name: REMEDIES.constant(name, "ORDER"))
+    assert names.index("dropout") < names.index("smaller_batch") < names.index("mixup")
+
+
+@pytest.mark.parametrize("rule", RUN_RULES.names())
+def test_run_rules_are_explained_in_chinese(rule: str) -> None:
+    page, english = explained(rule, lang="zh"), explained(rule)
+    for own, other in zip(page["sections"], english["sections"], strict=True):
+        assert own["title"] != other["title"]
+        if own["name"] in ("what", "why", "problems"):
+            assert own["lines"] != other["lines"]
+            assert all(any("\u4e00" <= letter <= "\u9fff" for letter in line) for line in own["lines"])
+
+
+def test_the_command_line_explains() -> None:
+    done = CliRunner().invoke(app, ["explain", "overfitting"])
+    assert done.exit_code == 0
+    assert "gap = 0.3" in done.stdout
+    assert "dropout" in done.stdout
+    chinese = CliRunner().invoke(app, ["explain", "overfitting", "--lang", "zh"])
+    assert "过拟合" in chinese.stdout
+    page = json.loads(CliRunner().invoke(app, ["explain", "leakage", "--json"]).stdout)
+    assert page["rule"] == "leakage"
+
+
+@pytest.mark.parametrize("name", ["overfiting", "", "<b>"])
+def test_a_rule_that_is_not_there(name: str) -> None:
+    with pytest.raises(SnellenError, match="no rule is named"):
+        explained(name)
