@@ -1,6 +1,9 @@
 """Verdict economy: trainings spent to decide "better by 0.5 points", against t-tests of a fixed number, on simulated runs.
 
-    python bench/evidence.py [--repetitions 400] [--aa 1000] [--samples 2000,5000] [--seeds 12] [--write]
+    python bench/evidence.py [--repetitions 400] [--aa 1000] [--samples 2000] [--seeds 20] [--plans each,four]
+                             [--spreads 0.01,0.03,0.06] [--write]
+
+Lines that --write keeps stay until they are measured again.
 
 Rows are simulated as in aa_simulated.py (latent difficulty; a sample is right where difficulty + skill of the seed + rest is
 above 0; about 85 % are right). Both arms are made anew in every repetition, validation samples too.
@@ -19,8 +22,9 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import nct, norm
@@ -32,7 +36,7 @@ from snellen.improve.decide import coverage, decide
 from snellen.improve.pair import pair_scores
 from snellen.tasks._intervals import wilson
 
-TABLE = Path(__file__).parent / "EVIDENCE.md"
+TABLE, RECORDS = (Path(__file__).parent / f"{name}" for name in ("EVIDENCE.md", "evidence.json"))
 ALPHA, GAIN, UNLIKE = 0.05, 0.005, 0.1
 # Standard deviations of the seeds' skill in logits: about 0.1, 0.3 and 0.7 points of accuracy.
 SPREADS = (0.01, 0.03, 0.06)
@@ -46,8 +50,9 @@ def shift(points: float) -> float:
 
 def runs(random: np.random.Generator, latent: np.ndarray, seeds: int, spread: float) -> np.ndarray:
     """[seeds, n] 1 where right."""
-    skill, rest = random.normal(0, spread, (seeds, 1)), random.normal(0, REST, (seeds, latent.shape[-1]))
-    return (latent + skill + rest > 0).astype(np.float32)
+    skill = random.normal(0, spread, (seeds, 1)).astype(np.float32)
+    rest = REST * random.standard_normal((seeds, latent.shape[-1]), dtype=np.float32)
+    return (latent.astype(np.float32) + skill + rest > 0).astype(np.float32)
 
 
 def arms(random: np.random.Generator, samples: int, seeds: int, spread: float, gain: float) -> tuple[np.ndarray, ...]:
@@ -100,9 +105,9 @@ def needed(variance: float, power: float) -> int:
 def variances(samples: int, spread: float) -> tuple[float, float]:
     """Variance of one run's accuracy over seeds on one split, and over seeds and splits."""
     random = np.random.default_rng((samples, int(1000 * spread)))
-    found = [runs(random, MEAN + random.normal(0, DIFFICULTY, samples), 40, spread).mean(axis=1) for _ in range(120)]
+    found = [runs(random, MEAN + random.normal(0, DIFFICULTY, samples), 20, spread).mean(axis=1) for _ in range(150)]
     inside = float(np.mean([one.var(ddof=1) for one in found]))
-    return inside, inside + max(0.0, float(np.var([one.mean() for one in found], ddof=1)) - inside / 40)
+    return inside, inside + max(0.0, float(np.var([one.mean() for one in found], ddof=1)) - inside / 20)
 
 
 def power_of(n: int, samples: int, spread: float, *, own: bool, repetitions: int) -> float:
@@ -147,16 +152,16 @@ def points(spread: float) -> float:
 
 
 HEAD = (
-    "| looks | samples | seeds' spread | power | false adoptions (95 % at most) | peeking | trainings: gain | no gain | mean | "
-    "t-test, one split | t-test, own splits | ratio, one split | ratio, own splits |\n|" + "---|" * 13
+    "| looks | samples | most seeds | seeds' spread | power | false adoptions (95 % at most) | peeking | trainings: gain | no gain | mean | "
+    "t-test, one split | t-test, own splits | ratio, one split | ratio, own splits |\n|" + "---|" * 14
 )
 
 
-def line(plan: str, found: dict[str, float]) -> str:
+def line(found: Mapping[str, Any]) -> str:
     """The row of the table. The ratios count ours at the mean of both columns: half of what is tried is useless."""
     mean = (found["runs"] + found["runs_useless"]) / 2
     cells = (
-        plan, f"{found['samples']:.0f}", f"{points(found['spread']):.1f}", f"{found['power']:.0%}",
+        found["plan"], f"{found['samples']:.0f}", str(found["seeds"]), f"{points(found['spread']):.1f}", f"{found['power']:.0%}",
         f"{found['false']:.1%} ({found['high']:.1%})", f"{found['naive']:.1%}", f"{found['runs']:.1f}",
         f"{found['runs_useless']:.1f}", f"{mean:.1f}", f"{found['one']:.0f} (power {found['checked']:.0%})",
         f"{found['own']:.0f}", f"{mean / found['one']:.2f}", f"{mean / found['own']:.2f}",
@@ -164,29 +169,38 @@ def line(plan: str, found: dict[str, float]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def kept() -> dict[str, dict[str, Any]]:
+    """Lines measured before, by what they are of."""
+    return dict(store.read_json(RECORDS)) if RECORDS.is_file() else {}
+
+
 def main() -> None:
     """Print the table, and keep it with --write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=400, help="decisions with a gain")
     parser.add_argument("--aa", type=int, default=1000, help="decisions between equal arms")
-    parser.add_argument("--samples", default="2000,5000", help="sizes of the validation set")
-    parser.add_argument("--seeds", type=int, default=12, help="most seeds of one arm")
+    parser.add_argument("--samples", default="2000", help="sizes of the validation set")
+    parser.add_argument("--seeds", type=int, default=20, help="most seeds of one arm")
+    parser.add_argument("--plans", default="each,four", help="when to look")
+    parser.add_argument("--spreads", default=",".join(map(str, SPREADS)), help="of the seeds' skill, in logits")
     parser.add_argument("--write", action="store_true", help=f"keep the table as {TABLE.name}")
     given = parser.parse_args()
-    lines = [HEAD]
+    records = kept() if given.write else {}
     print(HEAD, flush=True)
-    for plan in ("each", "four"):
+    for plan in given.plans.split(","):
         for samples in map(int, given.samples.split(",")):
-            for spread in SPREADS:
-                lines.append(line(plan, row(samples, spread, plan, given)))
-                print(lines[-1], flush=True)
+            for spread in map(float, given.spreads.split(",")):
+                found = {**row(samples, spread, plan, given), "plan": plan, "seeds": given.seeds}
+                found |= {"repetitions": given.repetitions, "aa": given.aa}
+                records[f"{plan} {samples} {given.seeds} {spread}"] = found
+                print(line(found), flush=True)
     if given.write:
-        words = str(__doc__).split("\n\n", 2)
-        how = (
-            f"`python bench/evidence.py --repetitions {given.repetitions} --aa {given.aa} --samples {given.samples} "
-            f"--seeds {given.seeds}`: a gain of {100 * GAIN:.1f} points, at most {given.seeds} seeds an arm."
+        store.write_json(RECORDS, records)
+        words = str(__doc__).split("\n\n", 3)[3].strip()
+        lines = [HEAD, *(line(records[key]) for key in sorted(records))]
+        store.write_text(
+            TABLE, f"# Verdict economy\n\nWritten by `bench/evidence.py`.\n\n{words}\n\n" + "\n".join(lines) + "\n"
         )
-        store.write_text(TABLE, f"# Verdict economy\n\n{how}\n\n{words[2].strip()}\n\n" + "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
