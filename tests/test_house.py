@@ -28,6 +28,7 @@ FLOORS = (
         "show_experiments",
         "testing",
         "cases",
+        "healthy",
         "verbs",
         "prepare",
         "opening",

@@ -60,8 +60,10 @@ def dense(kind: str, encoder: nn.Module, name: str, classes: int, dropout: float
     make = getattr(smp, kind)
     try:
         net = make(encoder_name=f"tu-{name}", encoder_weights=None, in_channels=3, classes=classes, **settings)
-    except (RuntimeError, AttributeError, TypeError, KeyError, AssertionError) as error:
-        raise ValueError(f"{name} cannot be the encoder of {kind}: {error}") from error
+    except (RuntimeError, ValueError, AttributeError, TypeError, KeyError, AssertionError) as error:
+        raise ValueError(
+            f"{name} cannot be the encoder of {kind} ({error}); take a network whose maps halve, such as a ResNet"
+        ) from error
     return Dense(net, encoder, dropout=dropout, stride=max(32, int(net.encoder.output_stride)))
 
 
