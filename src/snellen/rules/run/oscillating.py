@@ -74,7 +74,7 @@ def _run(train: Sequence[float], stage: str = "all") -> list[dict[str, Any]]:
 
 FIRES = (
     {"signals": _run([1.5, 0.8, 1.3, 0.7, 1.2, 0.8, 1.4, 0.7]), "recipe": {"optim.lr": 5e-3}},
-    {"signals": _run([0.6, 0.4], "head") + _run([0.9, 0.5, 1.1, 0.6, 0.9, 0.5], "all")},
+    {"signals": _run([0.6, 0.4], "head") + _run([0.9, 0.5, 1.1, 0.6, 1.1, 0.6], "all")},
 )
 SILENT = (
     {"signals": _run([1.5, 1.1, 0.8, 0.6, 0.5, 0.45, 0.42, 0.4])},
