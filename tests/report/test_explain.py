@@ -13,6 +13,7 @@ from snellen.case import Case
 from snellen.cli import app
 from snellen.report import page
 from snellen.report.explain import explained
+from snellen.report.words import TEXT
 from snellen.shelf import CATALOG_RULES, REMEDIES, RUN_RULES
 from snellen.values import SnellenError
 
@@ -38,8 +39,17 @@ def test_remedies_stand_in_the_order_of_trial() -> None:
     assert names.index("dropout") < names.index("smaller_batch") < names.index("mixup")
 
 
-@pytest.mark.parametrize("rule", RUN_RULES.names())
-def test_run_rules_are_explained_in_chinese(rule: str) -> None:
+CHINESE = json.loads((TEXT / "pages.zh-CN.json").read_text("utf-8"))
+
+
+def test_chinese_pages_are_of_rules_and_nearly_all_rules_have_one() -> None:
+    assert set(CHINESE) <= set(EVERY)
+    # A rule that is new is explained in English until its page is written.
+    assert len(CHINESE) >= 0.9 * len(EVERY)
+
+
+@pytest.mark.parametrize("rule", CHINESE)
+def test_rules_are_explained_in_chinese(rule: str) -> None:
     chinese, english = explained(rule, lang="zh"), explained(rule)
     for own, other in zip(chinese["sections"], english["sections"], strict=True):
         assert own["title"] != other["title"]
