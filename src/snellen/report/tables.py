@@ -19,7 +19,10 @@ from snellen.values import thaw
 View = dict[str, Any]
 
 MOST_ITEMS = 8
-METRICS = ("accuracy", "top5", "precision_macro", "recall_macro", "f1_macro", "auc", "ece", "log_loss")
+METRICS = (
+    "miou", "dice", "boundary_f", "image_iou", "pixel_accuracy", "accuracy", "top5", "precision_macro", "recall_macro", "f1_macro",
+    "auc", "ece", "log_loss",
+)  # fmt: skip
 
 
 def choices(material: Material, words: Words) -> list[View]:

@@ -25,10 +25,6 @@ class Dense(nn.Module):
         encoder: Any = net.encoder.model  # type: ignore[union-attr]
         _fill(encoder, trained)
         self.feature_info = _info(encoder)
-        last = [module for module in net.segmentation_head.modules() if isinstance(module, nn.Conv2d)][-1]  # type: ignore[union-attr]
-        # As a classifier's head: it begins at guessing, alike for every seed.
-        for parameter in last.parameters():
-            nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of every pixel."""

@@ -54,7 +54,7 @@ def _classes(rows: Statistics, measured: Mapping[str, Any]) -> list[ClassRecall]
 def _table(rows: Statistics, measured: Mapping[str, Any], words: Words) -> list[dict[str, Any]]:
     """IoU, Dice, boundary F, share of pixels and found objects of every class."""
     made = []
-    pixels = rows["wanted"].sum()
+    pixels, ground = rows["wanted"].sum(), int(rows["wanted"].sum(axis=0).argmax())
     for place, name in enumerate(rows.classes):
         sums = {
             key: float(values[:, place].sum())
@@ -72,7 +72,10 @@ def _table(rows: Statistics, measured: Mapping[str, Any], words: Words) -> list[
         objects = {size: (int(sums[f"{size}_found"]), int(sums[size])) for size in ("small", "large")}
         made.append(
             {"name": name, **{key: f"{value:.1%}" for key, value in shares.items()}}
-            | {size: f"{found:,} / {total:,}" if total else "–" for size, (found, total) in objects.items()}
+            | {
+                size: f"{found:,} / {total:,}" if total and place != ground else "–"
+                for size, (found, total) in objects.items()
+            }
         )
     return made
 

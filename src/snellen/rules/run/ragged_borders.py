@@ -29,10 +29,12 @@ def ragged_borders(
 ) -> list[Finding]:
     """Find the class whose boundary F is furthest below its IoU, by more than `below`, where that is `good` or more."""
     records = end_of(run, epochs)
+    # The borders of what is everywhere else are those of the others.
+    ground = max(records[-1]["wanted"], key=lambda name: records[-1]["wanted"][name], default="")
     gaps = {
         name: median_of(records, "values", name) - median_of(records, "boundary", name)
         for name, count in records[-1]["counts"].items()
-        if count >= images and median_of(records, "values", name) >= good
+        if name != ground and count >= images and median_of(records, "values", name) >= good
     }
     ragged = sorted((name for name, gap in gaps.items() if gap > below), key=lambda name: -gaps[name])
     if not ragged:
@@ -64,6 +66,8 @@ SILENT = (
     case(_TWO, boundary={"background": 0.9, "leaf": 0.8}),
     # The class itself is not found: its border is not the first concern.
     case({"background": 0.9, "leaf": 0.4}, boundary={"background": 0.85, "leaf": 0.1}),
+    # Nothing but the background is found.
+    case({"background": 0.9, "leaf": 0.0}, boundary={"background": 0.0, "leaf": 0.0}),
     # Small things have better borders than overlap.
     case({"background": 0.95, "leaf": 0.7}, boundary={"background": 0.97, "leaf": 0.9}),
     case(_TWO, boundary={"background": 0.9, "leaf": 0.5}, images=2),

@@ -21,7 +21,7 @@ WORST, BEST = 8, 4
 QUALITY = 88
 # Told apart by most eyes (Okabe & Ito 2008), as far as they reach; then they begin again.
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
-MISSED, EXTRA, OTHER = (0, 114, 178), (213, 94, 0), (204, 121, 167)
+MISSED, EXTRA, OTHER = (20, 60, 255), (225, 0, 20), (150, 0, 190)
 FILL = 0.45
 GAP = 4
 PLAIN = ("background", "bg", "ground")
@@ -112,7 +112,7 @@ def borders(mask: np.ndarray) -> np.ndarray:
 
 
 def differences(photo: np.ndarray, wanted: np.ndarray, said: np.ndarray, plain: int) -> np.ndarray:
-    """The photo in pale grey with what differs: blue missed, orange too much, pink taken for another class."""
+    """The photo in pale grey with what differs: blue missed, red too much, purple taken for another class."""
     grey = np.repeat(photo.mean(axis=2, keepdims=True), 3, axis=2)
     made = 255 - 0.5 * (255 - grey)
     known = wanted != IGNORE
