@@ -9,6 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+# Of what the library's own start of the last layer is.
+QUIET = 0.1
+
 
 class Dense(nn.Module):
     """Images [n, 3, h, w] of any size → logits [n, k, h, w].
@@ -25,6 +28,7 @@ class Dense(nn.Module):
         encoder: Any = net.encoder.model  # type: ignore[union-attr]
         _fill(encoder, trained)
         self.feature_info = _info(encoder)
+        _quieten(net.segmentation_head)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of every pixel."""
@@ -61,6 +65,14 @@ def dense(kind: str, encoder: nn.Module, name: str, classes: int, dropout: float
             f"{name} cannot be the encoder of {kind} ({error}); take a network whose maps halve, such as a ResNet"
         ) from error
     return Dense(net, encoder, dropout=dropout, stride=max(32, int(net.encoder.output_stride)))
+
+
+@torch.no_grad()
+def _quieten(head: nn.Module) -> None:
+    """Begin near guessing: as it comes, the last layer's answers are sure and wrong. Not at zero, which stops what lies before."""
+    for module in head.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.mul_(QUIET)
 
 
 @torch.no_grad()
