@@ -115,10 +115,9 @@ def test_pairing_takes_the_best_first_and_a_box_that_was_moved_away_last() -> No
     [([30, 30, 50, 50], "oversize_boxes"), ([0, 0, 90, 80], "undersize_boxes"), ([45, 30, 85, 70], "shifted_boxes")],
 )
 def test_every_misplaced_box_is_of_one_kind(better: list[float], kind: str) -> None:
-    values = {"score": 0.15, "foreground": 0.2, "match": 0.25, "match_score": 0.9}
-    case = drawn(
-        [20, 20, 60, 60], **{f"object_{name}": [[value]] for name, value in values.items()}, object_better=[[better]]
-    )
+    values = {"score": 0.15, "foreground": 0.2, "match": 0.25, "match_score": 0.9, "frame_match": 0.25}
+    columns = {f"object_{name}": [[value]] for name, value in values.items()}
+    case = drawn([20, 20, 60, 60], **columns, object_better=[[better]], object_frame=[[better]])
     found = [
         name
         for name in ("shifted_boxes", "oversize_boxes", "undersize_boxes")
@@ -131,9 +130,16 @@ def test_every_misplaced_box_is_of_one_kind(better: list[float], kind: str) -> N
 
 def test_what_was_not_measured_is_no_fault() -> None:
     nan = float("nan")
-    values = dict.fromkeys(("score", "foreground", "match", "match_score", "own", "rival"), nan)
+    values = dict.fromkeys(("score", "foreground", "match", "match_score", "frame_match", "own", "rival"), nan)
     columns = {f"object_{name}": [[value]] for name, value in values.items()}
-    case = drawn([20, 20, 60, 60], **columns, object_better=[[None]], object_suggested=[[""]], proposals=[[]])
+    case = drawn(
+        [20, 20, 60, 60],
+        **columns,
+        object_better=[[None]],
+        object_frame=[[None]],
+        object_suggested=[[""]],
+        proposals=[[]],
+    )
     for rule in (
         "shifted_boxes",
         "oversize_boxes",
@@ -166,7 +172,7 @@ def test_a_swapped_pair_is_told_from_a_stray_point_on_real_animals(shared: Calla
 
 def test_a_clean_set_has_no_invalid_box(shared: Callable[[str], Path]) -> None:
     catalog = coco(shared("stamps_det") / "annotations" / "instances_train.json")
-    for rule in ("zero_area_boxes", "boxes_outside", "duplicate_boxes", "box_sizes"):
+    for rule in ("zero_area_boxes", "boxes_outside", "duplicate_boxes"):
         assert not CATALOG_RULES.pick(rule)(catalog), rule
 
 

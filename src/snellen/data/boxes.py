@@ -92,7 +92,7 @@ def copies(boxes: np.ndarray, groups: np.ndarray, *, least: float) -> np.ndarray
         alive = alive[near]
         if not len(alive):
             break
-        hit = alive[_row_overlaps(box[alive], box[alive + lag]) >= least]
+        hit = alive[row_overlaps(box[alive], box[alive + lag]) >= least]
         one, other = order[hit], order[hit + lag]
         np.maximum.at(found, np.maximum(one, other), np.minimum(one, other))
     return found
@@ -105,7 +105,7 @@ def _exact(boxes: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.sort(first), first[inverse.reshape(-1)]
 
 
-def _row_overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def row_overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Intersection over union [n] of row with row."""
     shared = row_intersections(one, other)
     whole = areas(one) + areas(other) - shared

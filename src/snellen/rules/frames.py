@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from snellen.catalog import Catalog
-from snellen.data.boxes import areas, row_intersections
+from snellen.data.boxes import areas, row_intersections, row_overlaps
 from snellen.rules.objects import Seen, objects_finding, rounded
 from snellen.values import Finding
 
 # So much of the smaller box lies in the larger one, whose sides are so many times as long on the average.
 WITHIN, TIMES = 0.8, 1.2
-KINDS = ("shifted", "oversize", "undersize")
+# A box that would be changed so much by the detector's own correction is too large or too small, where it is one of these.
+RESIZED = 0.5
 
 
-def kinds(seen: Seen) -> np.ndarray:
-    """[m] text: what would be wrong with each box if the other frame that is seen for it is right."""
-    drawn, better = np.nan_to_num(seen.objects.box), np.nan_to_num(seen.better)
+def kinds(drawn: np.ndarray, better: np.ndarray) -> np.ndarray:
+    """[m] text: what would be wrong with each box [m, 4] if the other frame is right."""
+    drawn, better = np.nan_to_num(drawn), np.nan_to_num(better)
     shared, own, other = row_intersections(drawn, better), areas(drawn), areas(better)
     times = np.sqrt(own / np.maximum(other, 1e-9))
     oversize = (shared >= WITHIN * other) & (times >= TIMES)
@@ -24,26 +25,37 @@ def kinds(seen: Seen) -> np.ndarray:
     return np.where(oversize, "oversize", np.where(undersize, "undersize", "shifted"))
 
 
-def misplaced_finding(rule: str, catalog: Catalog, kind: str, *, sure: float, words: str) -> list[Finding]:
-    """One finding about the boxes of one kind, the surest first; `words` ends the sentence on them."""
+def resized_finding(rule: str, catalog: Catalog, kind: str, *, sure: float, words: str) -> list[Finding]:
+    """One finding about the boxes that are too large or too small, by where the detector would move them; the worst first."""
     seen = Seen.of(catalog)
-    doubt = np.nan_to_num(seen.misplaced)
-    judged = int(np.isfinite(seen.score).sum())
-    places = np.flatnonzero((doubt >= sure) & (kinds(seen) == kind))
+    return _finding(rule, catalog, seen, seen.resized, seen.frame, kind, (sure, words))
+
+
+def shifted_finding(rule: str, catalog: Catalog, *, sure: float, words: str) -> list[Finding]:
+    """One finding about the boxes whose object is seen beside them, those that are too large or too small left out."""
+    seen = Seen.of(catalog)
+    own = (np.nan_to_num(seen.resized) >= RESIZED) & (kinds(seen.objects.box, seen.frame) != "shifted")
+    return _finding(rule, catalog, seen, np.where(own, 0.0, seen.misplaced), seen.better, "shifted", (sure, words))
+
+
+def _finding(
+    rule: str, catalog: Catalog, seen: Seen, doubts: np.ndarray, frames: np.ndarray, kind: str, told: tuple[float, str]
+) -> list[Finding]:
+    sure, words = told
+    doubt, judged = np.nan_to_num(doubts), int(np.isfinite(seen.score).sum())
+    places = np.flatnonzero((doubt >= sure) & (kinds(seen.objects.box, frames) == kind))
     if not len(places):
         return []
     places = places[np.argsort(-doubt[places], kind="stable")]
-    overlap = float(np.median(seen.match[places]))
+    match = row_overlaps(seen.objects.box[places], frames[places])
+    overlap = float(np.median(match))
     message = (
         f"{len(places)} of {judged} boxes {words}: a detector that has not learnt from their images sees other frames, "
         f"which overlap with the drawn ones by {overlap:.0%} in the middle."
     )
     evidence = {"count": len(places), "total": judged, "overlap": overlap, "limit": sure}
     each = [
-        {
-            "what": f"overlap {seen.match[place]:.2f} with what is seen, doubt {doubt[place]:.2f}",
-            "box": rounded(seen.better[place]),
-        }
-        for place in places
+        {"what": f"overlap {share:.2f} with what is seen, doubt {doubt[place]:.2f}", "box": rounded(frames[place])}
+        for place, share in zip(places, match, strict=True)
     ]
     return objects_finding(rule, catalog, seen.objects, places, message=message, evidence=evidence, each=each)

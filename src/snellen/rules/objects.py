@@ -37,14 +37,20 @@ class Seen:
     match: np.ndarray
     match_score: np.ndarray
     better: np.ndarray
+    frame: np.ndarray
+    frame_match: np.ndarray
 
     @classmethod
     def of(cls, catalog: Catalog) -> Seen:
         """Raises MissingSignal where the objects were not measured."""
-        values = {name: measured(catalog, f"object_{name}") for name in ("score", "foreground", "match", "match_score")}
-        boxes = read_per_object(catalog, "object_better").tolist()
-        better = np.asarray([[np.nan] * 4 if box is None else box for box in boxes], dtype=np.float64).reshape(-1, 4)
-        return cls(Objects.of(catalog), better=better, **values)
+        names = ("score", "foreground", "match", "match_score", "frame_match")
+        values = {name: measured(catalog, f"object_{name}") for name in names}
+        return cls(Objects.of(catalog), better=_boxes(catalog, "better"), frame=_boxes(catalog, "frame"), **values)
+
+    @property
+    def resized(self) -> np.ndarray:
+        """[m] by how much the box would change if it were drawn as the detector would move it, 0..1; NaN where it says nothing."""
+        return np.asarray(1 - self.frame_match)
 
     @property
     def misplaced(self) -> np.ndarray:
@@ -52,6 +58,11 @@ class Seen:
         sure, and the drawn one is not. NaN where there is no other frame."""
         doubt = self.match_score * (1 - self.match) * (1 - self.score)
         return np.asarray(np.where(self.match > 0, doubt, np.nan))
+
+
+def _boxes(catalog: Catalog, name: str) -> np.ndarray:
+    found = read_per_object(catalog, f"object_{name}").tolist()
+    return np.asarray([[np.nan] * 4 if box is None else box for box in found], dtype=np.float64).reshape(-1, 4)
 
 
 def measured(catalog: Catalog, name: str) -> np.ndarray:

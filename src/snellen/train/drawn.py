@@ -35,6 +35,7 @@ class Drawn:
     crowded: np.ndarray  # [images] bool: more boxes than MOST_ON_IMAGE, of which the members are an even part
     boxes: np.ndarray  # [m, 4] of all objects, clipped to the image
     codes: np.ndarray  # [m] class
+    size: int  # side of the images in pixels
     names: tuple[str, ...]
 
     @classmethod
@@ -54,7 +55,7 @@ class Drawn:
             rows=rows, stored=pixels.rows_of(catalog.take(rows)), scale=scale[rows],
             members=tuple(even(these, MOST_ON_IMAGE) for these in usable), others=others,
             crowded=np.asarray([len(these) > MOST_ON_IMAGE for these in usable], dtype=bool), boxes=boxes,
-            codes=codes.reshape(-1), names=tuple(names.tolist()),
+            codes=codes.reshape(-1), size=size, names=tuple(names.tolist()),
         )  # fmt: skip
 
     def on(self, image: int) -> Tensor:

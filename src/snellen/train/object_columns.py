@@ -13,13 +13,14 @@ from torchvision.ops import nms
 
 from snellen.annotations import per_object
 from snellen.catalog import Catalog
-from snellen.data.boxes import ALONE, areas, intersections, overlaps, pair
+from snellen.data.boxes import ALONE, areas, intersections, overlaps, pair, row_overlaps
 from snellen.train.box_steps import follow
 from snellen.train.detector import Opinion
 from snellen.train.drawn import Drawn
 
 PROPOSALS = pa.list_(pa.struct([("box", pa.list_(pa.float64(), 4)), ("label", pa.string()), ("score", pa.float64())]))
-NUMBERS = ("score", "foreground", "own", "rival", "match", "match_score")
+NUMBERS = ("score", "foreground", "own", "rival", "match", "match_score", "frame_match")
+BOXES = ("better", "frame")
 # Two seen boxes that overlap more are one object.
 SAME = 0.45
 # A seen box that overlaps a drawn one more is about that object, and so is one that lies so much within it.
@@ -50,7 +51,7 @@ def columns(catalog: Catalog, drawn: Drawn, views: Sequence[View]) -> dict[str, 
     """All columns of `measure_objects`; without views there is nothing in them."""
     total = len(drawn.codes)
     numbers = {name: np.full(total, np.nan) for name in NUMBERS}
-    better: list[list[float] | None] = [None] * total
+    boxes: dict[str, list[list[float] | None]] = {name: [None] * total for name in BOXES}
     suggested = np.full(total, "", dtype=object)
     proposals: list[list[dict[str, Any]]] = [[] for _ in range(len(catalog))]
     for image, view in enumerate(views):
@@ -59,13 +60,14 @@ def columns(catalog: Catalog, drawn: Drawn, views: Sequence[View]) -> dict[str, 
         for name in NUMBERS:
             numbers[name][places] = told[name]
         suggested[places] = told["suggested"]
-        for place, box in zip(places.tolist(), told["better"], strict=True):
-            better[place] = box
+        for name in BOXES:
+            for place, box in zip(places.tolist(), told[name], strict=True):
+                boxes[name][place] = box
         proposals[drawn.rows[image]] = told["proposals"]
     return {
         **{f"object_{name}": per_object(catalog, values) for name, values in numbers.items()},
         "object_suggested": per_object(catalog, np.asarray(suggested, dtype=object)),
-        "object_better": per_object(catalog, pa.array(better, type=pa.list_(pa.float64()))),
+        **{f"object_{name}": per_object(catalog, pa.array(boxes[name], type=pa.list_(pa.float64()))) for name in BOXES},
         "proposals": pa.array(proposals, type=PROPOSALS),
     }
 
@@ -82,8 +84,9 @@ def _compared(drawn: Drawn, image: int, view: View) -> Mapping[str, Any]:
     values["match_score"][rows] = score[match[rows]]
     better = [(seen[match[row]] / drawn.scale[image]).tolist() if found[row] else None for row in range(len(boxes))]
     names = np.asarray(drawn.names, dtype=object)
+    frame = follow(drawn.on(image), view.drawn.step, drawn.size).numpy().astype(np.float64)
     return {
-        **values, **_classes(view.drawn, drawn.codes[drawn.members[image]], names),
+        **values, "frame": (frame / drawn.scale[image]).tolist(), "frame_match": row_overlaps(boxes, frame), **_classes(view.drawn, drawn.codes[drawn.members[image]], names),
         "score": view.drawn.score.numpy(), "foreground": 1 - view.drawn.probabilities[:, 0].numpy(),
         "better": better, "proposals": _proposed(drawn, image, view, set(match[found].tolist()), names),
     }  # fmt: skip

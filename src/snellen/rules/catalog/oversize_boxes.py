@@ -15,7 +15,7 @@ ObjectLab: Tkachenko, Thyagarajan & Mueller 2023, arXiv:2309.00832; SPEC D5.
 from __future__ import annotations
 
 from snellen.catalog import Catalog
-from snellen.rules.frames import misplaced_finding
+from snellen.rules.frames import RESIZED, resized_finding
 from snellen.values import Finding
 
 TASKS = ("detection", "instance", "keypoints")
@@ -23,20 +23,23 @@ TASKS = ("detection", "instance", "keypoints")
 
 def _case(*, match: float, score: float, better: list[float]) -> dict[str, object]:
     box = {"key": "7", "label": "cat", "box": [20, 20, 60, 60]}
-    seen = {"score": score, "foreground": 0.5, "match": match, "match_score": 0.9}
+    seen = {"score": score, "foreground": 0.5, "match": match, "match_score": 0.9, "frame_match": match}
     columns = {f"object_{name}": [[value]] for name, value in seen.items()}
-    return {"catalog": {"objects": [[box]], **columns, "object_better": [[better]]}, "about": {"task": "detection"}}
+    return {
+        "catalog": {"objects": [[box]], **columns, "object_better": [[better]], "object_frame": [[better]]},
+        "about": {"task": "detection"},
+    }
 
 
 FIRES = (_case(match=0.25, score=0.2, better=[30, 30, 50, 50]),)
 SILENT = (
     _case(match=0.8, score=0.8, better=[22, 22, 62, 60]),
-    # Another frame is seen, but the drawn one looks as good.
-    _case(match=0.25, score=0.75, better=[30, 30, 50, 50]),
+    # Another frame is seen, but it is nearly the same.
+    _case(match=0.7, score=0.2, better=[30, 30, 50, 50]),
     _case(match=0.25, score=0.2, better=[0, 0, 80, 80]),
 )
 
 
-def oversize_boxes(catalog: Catalog, *, sure: float = 0.35) -> list[Finding]:
-    """`sure`: least doubt about the drawn frame, 0..1: score of the seen one x (1 - overlap) x (1 - score of the drawn one)."""
-    return misplaced_finding("oversize_boxes", catalog, "oversize", sure=sure, words="are larger than their object")
+def oversize_boxes(catalog: Catalog, *, sure: float = RESIZED) -> list[Finding]:
+    """`sure`: least change of the box by the detector's own correction, 0..1: 1 - overlap of both."""
+    return resized_finding("oversize_boxes", catalog, "oversize", sure=sure, words="are larger than their object")

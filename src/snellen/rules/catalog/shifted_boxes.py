@@ -16,7 +16,7 @@ ObjectLab: Tkachenko, Thyagarajan & Mueller 2023, arXiv:2309.00832; SPEC D5.
 from __future__ import annotations
 
 from snellen.catalog import Catalog
-from snellen.rules.frames import misplaced_finding
+from snellen.rules.frames import shifted_finding
 from snellen.values import Finding
 
 TASKS = ("detection", "instance", "keypoints")
@@ -24,9 +24,12 @@ TASKS = ("detection", "instance", "keypoints")
 
 def _case(*, match: float, score: float, better: list[float]) -> dict[str, object]:
     box = {"key": "7", "label": "cat", "box": [20, 20, 60, 60]}
-    seen = {"score": score, "foreground": 0.5, "match": match, "match_score": 0.9}
+    seen = {"score": score, "foreground": 0.5, "match": match, "match_score": 0.9, "frame_match": match}
     columns = {f"object_{name}": [[value]] for name, value in seen.items()}
-    return {"catalog": {"objects": [[box]], **columns, "object_better": [[better]]}, "about": {"task": "detection"}}
+    return {
+        "catalog": {"objects": [[box]], **columns, "object_better": [[better]], "object_frame": [[better]]},
+        "about": {"task": "detection"},
+    }
 
 
 FIRES = (_case(match=0.25, score=0.2, better=[40, 30, 80, 72]),)
@@ -40,4 +43,4 @@ SILENT = (
 
 def shifted_boxes(catalog: Catalog, *, sure: float = 0.35) -> list[Finding]:
     """`sure`: least doubt about the drawn frame, 0..1: score of the seen one x (1 - overlap) x (1 - score of the drawn one)."""
-    return misplaced_finding("shifted_boxes", catalog, "shifted", sure=sure, words="lie beside their object")
+    return shifted_finding("shifted_boxes", catalog, sure=sure, words="lie beside their object")

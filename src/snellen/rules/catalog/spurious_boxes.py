@@ -25,10 +25,13 @@ TASKS = ("detection", "instance", "keypoints")
 
 def _case(*, score: float, match: float = 0.0, match_score: float = 0.0) -> dict[str, object]:
     box = {"key": "7", "label": "cat", "box": [20, 20, 60, 60]}
-    seen = {"score": score, "foreground": score, "match": match, "match_score": match_score}
+    seen = {"score": score, "foreground": score, "match": match, "match_score": match_score, "frame_match": 1.0}
     columns = {f"object_{name}": [[value]] for name, value in seen.items()}
     better = [20, 20, 60, 60] if match else None
-    return {"catalog": {"objects": [[box]], **columns, "object_better": [[better]]}, "about": {"task": "detection"}}
+    return {
+        "catalog": {"objects": [[box]], **columns, "object_better": [[better]], "object_frame": [[better]]},
+        "about": {"task": "detection"},
+    }
 
 
 FIRES = (_case(score=0.05), _case(score=0.1, match=0.3, match_score=0.2))

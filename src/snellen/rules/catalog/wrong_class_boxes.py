@@ -27,9 +27,17 @@ TASKS = ("detection", "instance", "keypoints")
 
 def _case(*, own: float, rival: float, score: float) -> dict[str, object]:
     box = {"key": "7", "label": "cat", "box": [20, 20, 60, 60]}
-    seen = {"score": score, "foreground": score, "match": 0.8, "match_score": 0.8, "own": own, "rival": rival}
+    seen = {
+        "score": score,
+        "foreground": score,
+        "match": 0.8,
+        "match_score": 0.8,
+        "own": own,
+        "rival": rival,
+        "frame_match": 0.8,
+    }
     columns = {f"object_{name}": [[value]] for name, value in seen.items()}
-    more = {"object_suggested": [["dog"]], "object_better": [[[20, 20, 60, 60]]]}
+    more = {"object_suggested": [["dog"]], "object_better": [[[20, 20, 60, 60]]], "object_frame": [[[20, 20, 60, 60]]]}
     return {"catalog": {"objects": [[box]], **columns, **more}, "about": {"task": "detection"}}
 
 
