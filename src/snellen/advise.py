@@ -59,7 +59,7 @@ def advise(
         _model(base), _size(sizes[0], facts, budget), _eval_size(*sizes), *_leaked(leaked), *_optimizer(facts),
         _augment(facts), _mixes(epochs), _stages(epochs, boost), _batch(), _views(facts), _sampling(facts),
     )  # fmt: skip
-    kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given))
+    kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given) and _goes_with(base, choice))
     recipe = base.change({choice.key: choice.value for choice in kept}).change(given)
     return Advice(recipe, kept, seconds(recipe, cost, facts["n"], facts["n_val"]))
 
@@ -68,6 +68,11 @@ def _leaked(leaked: tuple[str, ...]) -> tuple[Choice, ...]:
     reason = f"{len(leaked)} training images also lie in validation or test: without them the scores can be believed"
     zh = f"{len(leaked)} 张训练图像同时出现在验证或测试集中，剔除后分数才可信"
     return (Choice("data.drop", leaked, reason, "SPEC D4", zh),) if leaked else ()
+
+
+def _goes_with(base: Recipe, choice: Choice) -> bool:
+    # A loss that the user has chosen may refuse what is advised otherwise, such as mixed images.
+    return base.refused() is not None or base.change({choice.key: choice.value}).refused() is None
 
 
 def _set_by_user(key: str, given: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -262,6 +263,8 @@ class Recipe(_Frozen):
     def resolve(self) -> Recipe:
         """The recipe with every part's settings filled in and every name checked; raises SnellenError."""
         TASKS.file(self.task)
+        if (refused := self.refused()) is not None:
+            raise SnellenError(refused)
         augment = {
             "parts": [_full(AUGMENTS, part) for part in self.augment.parts],
             "aimed": [{**_full(AUGMENTS, part), "classes": part.classes} for part in self.augment.aimed],
@@ -279,6 +282,21 @@ class Recipe(_Frozen):
                 **{f"stages.{i}.schedule": _full(SCHEDULES, stage.schedule) for i, stage in enumerate(self.stages)},
             }
         )
+
+    def refused(self) -> str | None:
+        """Why the loss cannot be used with this task or another choice of the recipe; None where nothing speaks against it.
+
+        Read from the part's file: TASKS (those that it is for) and REFUSES (recipe key, the one value that it works with, why).
+        """
+        name = self.loss.name
+        tasks = LOSSES.constant(name, "TASKS") or (self.task,)
+        if self.task not in tasks:
+            return f"loss {name} is for {' and '.join(tasks)}, and the task is {self.task}; choose another loss.name"
+        for key, allowed, reason in LOSSES.constant(name, "REFUSES") or ():
+            value = functools.reduce(getattr, key.split("."), self)
+            if value != allowed:
+                return f"loss {name} cannot be used with {key} = {value}: {reason}; set {key}={allowed}, or choose another loss.name"
+        return None
 
     @property
     def id(self) -> str:

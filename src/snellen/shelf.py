@@ -130,10 +130,7 @@ class Shelf:
 
     def constant(self, name: str, constant: str) -> Any:
         """A constant of the part's file, read without importing it; None where it is not there."""
-        for node in ast.parse(self.file(name).read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == constant for target in node.targets):
-                return ast.literal_eval(node.value)
-        return None
+        return _constant(self.file(name), constant)
 
     def serves(self, name: str, task: str) -> bool:
         """Whether the part is for this task: its constant TASKS names those that it is for; without one it is for all."""
@@ -159,6 +156,14 @@ def _definition(tree: ast.Module, name: str, path: Path) -> ast.FunctionDef | as
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
             return node
     raise SnellenError(f"{path} must define {name!r}, the part it is named after")
+
+
+@cache
+def _constant(path: Path, constant: str) -> Any:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == constant for target in node.targets):
+            return ast.literal_eval(node.value)
+    return None
 
 
 @cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import copy
+import inspect
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -150,7 +151,8 @@ def _check_proposal(module: Any, proposal: Remedy, finding: Finding, recipe: Rec
 
 def check_loss(name: str) -> None:
     """One finite value per sample, in any order; less for the right answer; a gradient. What it is asked about is what it says
-    that it TAKES: labels (where it says nothing), hard and soft, pixels, or images."""
+    that it TAKES: labels (where it says nothing), hard and, unless it refuses mixed images, soft, pixels, or images. A loss with a
+    head of its own is asked about what that head gives in training."""
     checks = {"labels": _check_label_loss, "pixels": _check_pixel_loss, "images": _check_image_loss}
     checks[LOSSES.constant(name, "TAKES") or "labels"](name, LOSSES.build(name, {}))
 
@@ -158,22 +160,48 @@ def check_loss(name: str) -> None:
 def _check_label_loss(name: str, loss: Callable[..., Any]) -> None:
     import torch
 
+    loss, extra = _asked(name, loss)
     generator = torch.Generator().manual_seed(0)
-    output = torch.randn(12, 5, generator=generator).requires_grad_()
+    output = torch.cat([torch.randn(12, 5, generator=generator), extra], dim=1).requires_grad_()
     target = torch.arange(12) % 5
     soft = torch.rand(12, 5, generator=generator)
-    for wanted in (target, soft / soft.sum(dim=1, keepdim=True)):
+    refuses = [item[0] for item in LOSSES.constant(name, "REFUSES") or ()]
+    for wanted in (target, *(() if "augment.mixup" in refuses else (soft / soft.sum(dim=1, keepdim=True),))):
         values = loss(output, wanted)
         assert values.shape == (12,), f"loss {name} has the shape {tuple(values.shape)}, expected one value per sample"
         assert torch.isfinite(values).all(), f"loss {name} is not finite on ordinary outputs"
         order = torch.randperm(12, generator=generator)
-        assert torch.allclose(loss(output[order], wanted[order]), values[order]), f"loss {name} depends on the order"
+        assert torch.allclose(loss(output[order], wanted[order]), values[order], atol=1e-6), (
+            f"loss {name} depends on the order"
+        )
     values.sum().backward()
     assert output.grad is not None, f"loss {name} gives no gradient"
     assert torch.isfinite(output.grad).all(), f"loss {name} has a gradient that is not finite"
     right = torch.nn.functional.one_hot(target, 5).float() * 2
-    assert (loss(right, target) < loss(-right, target)).all(), f"loss {name} is not lower for the right class"
-    assert torch.isfinite(loss(right * 50, target)).all(), f"loss {name} is not finite on a sure output"
+    well, ill, sure = (torch.cat([logits, extra], dim=1) for logits in (right, -right, right * 50))
+    assert (loss(well, target) < loss(ill, target)).all(), f"loss {name} is not lower for the right class"
+    assert torch.isfinite(loss(sure, target)).all(), f"loss {name} is not finite on a sure output"
+
+
+def _asked(name: str, loss: Callable[..., Any]) -> tuple[Callable[..., Any], Any]:
+    """The loss with its defaults, told of five classes where it needs to be, and what its head gives in training for twelve
+    samples beside their logits, [12, 0 or more]."""
+    import torch
+
+    needs, settings = LOSSES.constant(name, "NEEDS") or (), LOSSES.settings(name)
+    if "counts" in needs:
+        loss = loss((40, 5, 20, 10, 10))
+    if "head" not in needs:
+        return loss, torch.zeros(12, 0)
+    make = LOSSES.module(name).head
+    unknown = set(inspect.signature(make).parameters) - {"linear", *settings}
+    assert not unknown, f"loss {name}: its head asks for {unknown}, which are no settings of the loss"
+    given = {key: value for key, value in settings.items() if key in inspect.signature(make).parameters}
+    head = make(torch.nn.Linear(7, 5), **given)
+    features = torch.randn(12, 7, generator=torch.Generator().manual_seed(1))
+    told = head.train()(features).detach()
+    assert head.eval()(features).shape == (12, 5), f"loss {name}: its head does not give logits [n, k] in eval mode"
+    return loss, told[:, 5:]
 
 
 def _check_pixel_loss(name: str, loss: Callable[..., Any]) -> None:
