@@ -26,6 +26,8 @@ FLOORS = (
         "cli_experiments",
         "experiments",
         "show_experiments",
+        "cli_augment",
+        "policy",
         "testing",
         "cases",
         "healthy",

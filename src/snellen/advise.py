@@ -49,7 +49,7 @@ def advise(
 
     `base` holds the user's recipe, `given` the dotted keys that are the user's; `sizes` are those that `choose_size`
     gave; `leaked` are training samples that also lie in validation or test: they are left out before anything is tried,
-    because no score could be believed with them.
+    because no score could be believed with them. `catalog.about("changing")`: transforms that turn one class into another.
     """
     facts = _facts(catalog, base, given)
     _, epochs = plan(facts, cost, budget, base, given, sizes[0])
@@ -88,6 +88,7 @@ def _facts(catalog: Catalog, base: Recipe, given: Mapping[str, Any]) -> dict[str
         "n": len(train), "n_val": len(usable.of("val")), "classes": len(counts), "ratio": max(counts) / min(counts),
         "least": min(counts), "side": float(np.median(sides)), "light": any(word in base.model.name for word in LIGHT),
         "batch": base.train.batch, "asked": base.optim.name if _set_by_user("optim.name", given) else "",
+        "changing": tuple(catalog.about("changing") or ()),
     }  # fmt: skip
 
 
@@ -170,6 +171,11 @@ def _augment(facts: Mapping[str, Any]) -> Choice:
     if facts["n"] < 1000:
         parts += [{"name": "rotate", "settings": {"degrees": 15.0}}, {"name": "hue_saturation", "settings": {}}]
         reason += f"; {facts['n']} images are few, so rotation and hue are added"
+    if "flip" in facts["changing"]:
+        parts = parts[1:]
+        reason = (
+            f"{reason.removeprefix('flip, ')}; no flip, because mirrored images of some class are taken for another"
+        )
     return Choice("augment.parts", parts, reason, "SPEC D8", "翻转、裁剪和亮度变化不改变类别；样本少时再加旋转和色调")
 
 

@@ -14,10 +14,10 @@ import torch.nn.functional as F
 
 from snellen.parts.losses.triplet import mined
 from snellen.recipe import Recipe
+from snellen.shelf import LOSSES
 from snellen.ship.export import Deployed, to_onnx
 from snellen.ship.loaded import load
 from snellen.ship.parity import parity
-from snellen.shelf import LOSSES
 from snellen.train.heads import train_heads
 from snellen.train.machine import Setting
 from snellen.values import SnellenError
@@ -152,9 +152,7 @@ def test_a_trained_run_loads_and_exports(loss: str, trained, tmp_path: Path) -> 
     if loss != "arcface":
         return
     given = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
-    path = to_onnx(
-        loaded.model, size=tiny.SIDE, classes=tiny.CLASSES, path=tmp_path / "模型 m.onnx", about={}, **given
-    )
+    path = to_onnx(loaded.model, size=tiny.SIDE, classes=tiny.CLASSES, path=tmp_path / "模型 m.onnx", about={}, **given)
     images = loaded.images(run.catalog.of("val"), pixels)
     assert parity(Deployed(loaded.model, **given), path, images)["max_abs"] < 1e-4
 

@@ -25,7 +25,9 @@ def headed(model: nn.Module, loss: Part) -> nn.Module:
             f"loss {loss.name} replaces the classifier by its own, and that of {type(model).__name__} is no single linear layer "
             f"({type(linear).__name__}); choose another model or loss"
         )
-    _replace(model, linear, make(linear, **{key: settings[key] for key in signature(make).parameters if key in settings}))
+    _replace(
+        model, linear, make(linear, **{key: settings[key] for key in signature(make).parameters if key in settings})
+    )
     return model
 
 

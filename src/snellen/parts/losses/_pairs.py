@@ -37,7 +37,5 @@ def _library(name: str, settings: dict[str, float]) -> Any:
     try:
         from pytorch_metric_learning import losses, reducers
     except ImportError as error:
-        raise ImportError(
-            f"this loss needs pytorch-metric-learning ({error}); pip install 'snellen[metric]'"
-        ) from None
+        raise ImportError(f"this loss needs pytorch-metric-learning ({error}); pip install 'snellen[metric]'") from None
     return getattr(losses, name)(reducer=reducers.DoNothingReducer(), **settings)

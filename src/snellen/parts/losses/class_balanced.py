@@ -52,5 +52,7 @@ def effective(counts: Sequence[int], beta: float) -> Tensor:
 
 def _given(weights: Sequence[float], classes: int) -> Tensor:
     if len(weights) != classes or min(weights) < 0 or not sum(weights):
-        raise ValueError(f"class_balanced has {len(weights)} weights; expected {classes}, one for each class, none below 0")
+        raise ValueError(
+            f"class_balanced has {len(weights)} weights; expected {classes}, one for each class, none below 0"
+        )
     return torch.tensor(weights, dtype=torch.float32)
