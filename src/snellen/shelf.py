@@ -116,9 +116,11 @@ class Shelf:
     def resolve(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """All settings of the part: those given over the defaults. Raises SnellenError for an unknown or missing one."""
         known = self.settings(name)
-        for key in given:
+        for key, value in given.items():
             if key not in known:
                 raise SnellenError(f"{self.name} part {name!r} has no setting {key!r}{hint(key, known)}")
+            if (wanted := _wanted(known[key], value)) is not None:
+                raise SnellenError(f"{self.name} part {name!r}: setting {key} is {value!r}, expected {wanted}")
         missing = [key for key, value in known.items() if value is ... and key not in given]
         if missing:
             raise SnellenError(f"{self.name} part {name!r} needs a value for {', '.join(missing)}")
@@ -156,6 +158,17 @@ def _definition(tree: ast.Module, name: str, path: Path) -> ast.FunctionDef | as
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
             return node
     raise SnellenError(f"{path} must define {name!r}, the part it is named after")
+
+
+def _wanted(default: Any, value: Any) -> str | None:
+    """What the value should be, by its default's kind; None where it is that, or where the default does not tell."""
+    numbers, lists = (int, float), (tuple, list)
+    for kind, accepted, words in (
+        (bool, (bool,), "true or false"), (numbers, numbers, "a number"), (str, (str,), "text"), (lists, lists, "a list"),
+    ):  # fmt: skip
+        if isinstance(default, kind):
+            return None if isinstance(value, accepted) and (kind is bool or not isinstance(value, bool)) else words
+    return None
 
 
 @cache
