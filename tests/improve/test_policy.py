@@ -56,10 +56,10 @@ def test_the_search_names_a_policy_and_judges_it_apart(few, tmp_path: Path) -> N
 
 def test_the_images_that_are_looked_at_hold_every_class(tmp_path: Path) -> None:
     catalog = lab_of(tmp_path).catalog
-    some = policy._some(catalog, 9)
+    some = policy._some(catalog, "train", 9)
     assert some.of("train").counts() == {"blue": 3, "green": 3, "red": 3}
     assert len(some.of("val")) == 40
-    assert policy._some(catalog, 10**6).ids == catalog.ids
+    assert policy._some(catalog, "train", 10**6).ids == catalog.ids
 
 
 def test_halves_do_not_depend_on_what_else_there_is() -> None:

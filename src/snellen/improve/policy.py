@@ -30,8 +30,8 @@ OPERATIONS = tuple(name for name in STANDARD if name != "identity")
 # Of the 30 that RandAugment counts to.
 MAGNITUDES = (6.0, 14.0, 22.0)
 VIEWS, SEEDS, LEVEL, METRIC = 3, 3, 0.95, "calibrated_log_loss"
-# Operations that a policy is made of at most, and fewer validation images than which cannot be halved.
-KEPT, LEAST = 6, 20
+# Operations that a policy is made of at most; validation images: fewer cannot be halved, more are not looked at.
+KEPT, LEAST, MOST = 6, 20, 1000
 
 Parts = tuple[Mapping[str, Any], ...]
 Rows = Mapping[str, Sequence[Predictions]]
@@ -65,7 +65,7 @@ def search(lab: Lab, recipe: Recipe, *, images: int = 400, confirm: int = 0) -> 
             f"{len(lab.catalog.usable().of('val'))} validation images cannot be halved into some that rank and some that judge; "
             f"give at least {LEAST}"
         )
-    small = replace(lab, catalog=_some(lab.catalog, images))
+    small = replace(lab, catalog=_some(_some(lab.catalog, "train", images), "val", MOST))
     plain = head_only(recipe).change(
         {"augment.parts": [], "augment.aimed": [], "augment.mixup": 0.0, "augment.cutmix": 0.0, "train.views": VIEWS}
     )
@@ -99,14 +99,14 @@ def _without_test(catalog: Catalog) -> Catalog:
     return catalog.where(catalog.column("split").astype(str) != "test")
 
 
-def _some(catalog: Catalog, images: int) -> Catalog:
-    """All but training images beyond `images`: of every class the same share, two at least, those with the smallest keys."""
-    train = (catalog.column("split").astype(str) == "train") & (catalog.column("verdict").astype(str) == "ok")
+def _some(catalog: Catalog, split: str, images: int) -> Catalog:
+    """All but images of the split beyond `images`: of every class the same share, two at least, those with the smallest keys."""
+    inside = (catalog.column("split").astype(str) == split) & (catalog.column("verdict").astype(str) == "ok")
     targets, order = catalog.column("target").astype(str), keys(catalog.ids)
-    kept = ~train
-    for name in np.unique(targets[train]):
-        rows = np.flatnonzero(train & (targets == name))
-        count = max(2, round(len(rows) * min(1.0, images / train.sum())))
+    kept = ~inside
+    for name in np.unique(targets[inside]):
+        rows = np.flatnonzero(inside & (targets == name))
+        count = max(2, round(len(rows) * min(1.0, images / inside.sum())))
         kept[rows[np.argsort(order[rows], kind="stable")[:count]]] = True
     return catalog.where(kept)
 

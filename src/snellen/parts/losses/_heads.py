@@ -56,8 +56,9 @@ class Cosine(nn.Module):
     def __init__(self, linear: nn.Linear, scale: float) -> None:
         super().__init__()
         self.scale = scale
-        # A direction cannot start at zero, as the weights of a linear head do.
-        self.weight = nn.Parameter(nn.init.xavier_normal_(torch.empty_like(linear.weight)))
+        # A direction cannot start at zero, as the weights of a linear head do; but alike for every seed it can, as they do.
+        start = torch.empty(linear.out_features, linear.in_features)
+        self.weight = nn.Parameter(nn.init.xavier_normal_(start, generator=torch.Generator().manual_seed(0)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Features [n, d] -> logits [n, k] between -scale and scale."""
