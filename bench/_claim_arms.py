@@ -17,7 +17,7 @@ from snellen.data.pixels import Pixels, open_pixels
 from snellen.data.read import read
 from snellen.data.split import split
 from snellen.recipe import Recipe
-from snellen.run import Predictions
+from snellen.rows import Predictions
 from snellen.ship.loaded import Loaded, load
 from snellen.train.draws import keys
 from snellen.train.features import embed

@@ -21,7 +21,7 @@ from snellen.improve.pair import Effect, pair
 from snellen.improve.screen import head_only
 from snellen.parts.augments._policy import STANDARD
 from snellen.recipe import Recipe
-from snellen.run import Predictions
+from snellen.rows import Predictions
 from snellen.train.draws import keys
 from snellen.train.heads import train_heads
 from snellen.values import SnellenError
@@ -57,8 +57,12 @@ def search(lab: Lab, recipe: Recipe, *, images: int = 400, confirm: int = 0) -> 
     the chosen policy and with the recipe's own augmentation, and paired. Returns {"operations", "policies" (ranked, best
     first), "chosen": {"name", "parts"}, "judged": {"against nothing", "against the recipe's own", "confirmed"}, "images",
     "validation": [ranked on, judged on]}; effects are in nats of the calibrated log loss, more is better.
-    Raises SnellenError where there are fewer than LEAST validation images.
+    Raises SnellenError for other tasks than classification, and where there are fewer than LEAST validation images.
     """
+    if recipe.task != "classification":
+        raise SnellenError(
+            f"the task is {recipe.task}; a policy is searched with a classifier's head on frozen features"
+        )
     lab = replace(lab, catalog=_without_test(lab.catalog))
     if len(lab.catalog.usable().of("val")) < LEAST:
         raise SnellenError(
