@@ -29,6 +29,7 @@ FLOORS = (
         "cli_augment",
         "policy",
         "testing",
+        "testing_losses",
         "cases",
         "healthy",
         "verbs",

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from snellen.cli_experiments import compare_models, compare_optimizers, list_models, lr_range, search
 from snellen.cli_augment import expand, policy
+from snellen.cli_experiments import compare_models, compare_optimizers, list_models, lr_range, search
 
 app = typer.Typer(
     name="snellen",
