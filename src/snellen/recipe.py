@@ -286,18 +286,15 @@ class Recipe(_Frozen):
     def refused(self) -> str | None:
         """Why the loss, the optimiser or a schedule cannot be used with the task or another choice of the recipe, if so.
 
-        Read from the part's file: TASKS (those that it is for) and REFUSES (recipe key, the one value that it works with, why).
+        Read from the parts' files (see `Shelf.refusal`).
         """
-        schedules = (("schedule", SCHEDULES, stage.schedule.name) for stage in self.stages)
-        for kind, shelf, name in (("loss", LOSSES, self.loss.name), ("optim", OPTIMIZERS, self.optim.name), *schedules):
-            tasks = shelf.constant(name, "TASKS") or (self.task,)
-            if self.task not in tasks:
-                return f"{kind} {name} is for {' and '.join(tasks)}, and the task is {self.task}; choose another"
-            for key, allowed, reason in shelf.constant(name, "REFUSES") or ():
-                value = functools.reduce(getattr, key.split("."), self)
-                if value != allowed:
-                    return f"{kind} {name} cannot be used with {key} = {value}: {reason}; set {key}={allowed}, or choose another {kind}"
-        return None
+        schedules = ((SCHEDULES, stage.schedule.name) for stage in self.stages)
+        parts = ((LOSSES, self.loss.name), (OPTIMIZERS, self.optim.name), *schedules)
+        said = (shelf.refusal(name, self.task, self._value) for shelf, name in parts)
+        return next((words for words in said if words is not None), None)
+
+    def _value(self, dotted: str) -> Any:
+        return functools.reduce(getattr, dotted.split("."), self)
 
     @property
     def id(self) -> str:

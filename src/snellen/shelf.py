@@ -13,7 +13,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -138,6 +138,19 @@ class Shelf:
         """Whether the part is for this task: its constant TASKS names those that it is for; without one it is for all."""
         named = self.constant(name, "TASKS")
         return named is None or task in named
+
+    def refusal(self, name: str, task: str, value: Callable[[str], Any]) -> str | None:
+        """Why the part cannot be used with this task, or with the values of recipe keys, if so.
+
+        Read from its file: TASKS, those that it is for, and REFUSES: (recipe key, the one value that it works with, why).
+        """
+        part = f"{self.name} part {name!r}"
+        if not self.serves(name, task):
+            return f"{part} is for {' and '.join(self.constant(name, 'TASKS'))}, and the task is {task}; choose another"
+        for key, allowed, reason in self.constant(name, "REFUSES") or ():
+            if value(key) != allowed:
+                return f"{part} cannot be used with {key} = {value(key)}: {reason}; set {key}={allowed}, or choose another part"
+        return None
 
     def doc(self, name: str) -> str:
         """The part's docstring (or its module's), read without importing."""

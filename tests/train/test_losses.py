@@ -175,7 +175,7 @@ def test_heads_with_losses_of_their_own_train_together(trained, cache: Path) -> 
 @pytest.mark.parametrize(
     ("patch", "words"),
     [
-        ({"loss": {"name": "triplet"}, "augment.mixup": 0.4}, "triplet cannot be used with augment.mixup = 0.4: a trip"),
+        ({"loss": {"name": "triplet"}, "augment.mixup": 0.4}, "part 'triplet' cannot be used with augment.mixup = 0.4: a trip"),
         ({"loss": {"name": "arcface"}, "augment.cutmix": 1.0}, "the margin belongs to one class.*set augment.cutmix=0"),
         ({"loss": {"name": "center"}, "augment.mixup": 0.1}, "no class whose centre"),
         ({"loss": {"name": "class_balanced"}, "train.sampling": "balanced"}, "over-correct; set train.sampling=uniform"),
