@@ -141,7 +141,7 @@ def _rows(lab: Lab, plain: Recipe, candidates: Mapping[str, Sequence[Any]], titl
     lab.watch({"title": f"{title}, {len(candidates)} candidates"})
     arms = {name: plain.change({"augment.parts": list(parts)}) for name, parts in candidates.items()}
     seeded = [arm.change({"seed": plain.seed + seed}) for arm in arms.values() for seed in range(SEEDS)]
-    found = train_heads(
+    found: Mapping[tuple[str, int], Any] = train_heads(
         seeded, lab.catalog, lab.pixels, setting=lab.setting, cache=lab.cache, watch=lab.watch, stop=lab.stop
     )
     return {name: [found[arm.id, plain.seed + seed] for seed in range(SEEDS)] for name, arm in arms.items()}
@@ -183,7 +183,7 @@ def _confirmed(lab: Lab, recipe: Recipe, chosen: Ranked, seeds: int) -> Effect:
     return pair(*arms, metric=METRIC, level=LEVEL)
 
 
-def _part_of(rows: Predictions, judging: bool) -> Predictions:
+def _part_of(rows: Any, judging: bool) -> Predictions:
     chosen = np.flatnonzero(_half(rows.ids) == judging)
     ids = tuple(rows.ids[place] for place in chosen)
     return Predictions(ids, rows.targets[chosen], rows.probabilities[chosen], rows.classes)
