@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import math
@@ -284,17 +283,10 @@ class Recipe(_Frozen):
         )
 
     def refused(self) -> str | None:
-        """Why the loss, the optimiser or a schedule cannot be used with the task or another choice of the recipe, if so.
-
-        Read from the parts' files (see `Shelf.refusal`).
-        """
+        """Why the loss, the optimiser or a schedule cannot be used with the task or another choice, if so (`Shelf.refusal`)."""
         schedules = ((SCHEDULES, stage.schedule.name) for stage in self.stages)
         parts = ((LOSSES, self.loss.name), (OPTIMIZERS, self.optim.name), *schedules)
-        said = (shelf.refusal(name, self.task, self._value) for shelf, name in parts)
-        return next((words for words in said if words is not None), None)
-
-    def _value(self, dotted: str) -> Any:
-        return functools.reduce(getattr, dotted.split("."), self)
+        return next(filter(None, (shelf.refusal(name, self) for shelf, name in parts)), None)
 
     @property
     def id(self) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 import contextlib
 import difflib
+import functools
 import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -139,17 +140,21 @@ class Shelf:
         named = self.constant(name, "TASKS")
         return named is None or task in named
 
-    def refusal(self, name: str, task: str, value: Callable[[str], Any]) -> str | None:
-        """Why the part cannot be used with this task, or with the values of recipe keys, if so.
+    def refusal(self, name: str, recipe: Any) -> str | None:
+        """Why the part cannot be used with the recipe's task, or with another of its choices, if so.
 
         Read from its file: TASKS, those that it is for, and REFUSES: (recipe key, the one value that it works with, why).
         """
         part = f"{self.name} part {name!r}"
-        if not self.serves(name, task):
-            return f"{part} is for {' and '.join(self.constant(name, 'TASKS'))}, and the task is {task}; choose another"
+        if not self.serves(name, recipe.task):
+            tasks = " and ".join(self.constant(name, "TASKS"))
+            return f"{part} is for {tasks}, and the task is {recipe.task}; choose another"
         for key, allowed, reason in self.constant(name, "REFUSES") or ():
-            if value(key) != allowed:
-                return f"{part} cannot be used with {key} = {value(key)}: {reason}; set {key}={allowed}, or choose another part"
+            value = functools.reduce(getattr, key.split("."), recipe)
+            if value != allowed:
+                return (
+                    f"{part} cannot be used with {key} = {value}: {reason}; set {key}={allowed}, or choose another part"
+                )
         return None
 
     def doc(self, name: str) -> str:
