@@ -114,3 +114,23 @@ def test_stages_need_names_of_their_own() -> None:
         Recipe().change({"stages.0.name": "all"})
     with pytest.raises(SnellenError, match="at least one"):
         Recipe().change({"stages": []})
+
+
+@pytest.mark.parametrize(
+    ("patch", "words"),
+    [
+        ({"loss.settings.smoothing": "high"}, "losses part 'cross_entropy': setting smoothing is 'high', expected a number"),
+        ({"loss.settings.smoothing": True}, "setting smoothing is True, expected a number"),
+        ({"optim": {"name": "sgd", "settings": {"nesterov": 1}}}, "setting nesterov is 1, expected true or false"),
+        ({"loss": {"name": "class_balanced", "settings": {"weights": 2}}}, "setting weights is 2, expected a list"),
+        ({"augment.parts": [{"name": "rotate", "settings": {"degrees": [5]}}]}, "expected a number"),
+    ],
+)  # fmt: skip
+def test_a_setting_of_the_wrong_kind_is_refused_before_anything_is_read(patch: dict, words: str) -> None:
+    with pytest.raises(SnellenError, match=words):
+        Recipe().change(patch).resolve()
+
+
+def test_whole_numbers_serve_where_fractions_do() -> None:
+    recipe = Recipe().change({"augment.parts": [{"name": "rotate", "settings": {"degrees": 30}}]}).resolve()
+    assert recipe.augment.parts[0].settings["degrees"] == 30

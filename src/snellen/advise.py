@@ -49,7 +49,7 @@ def advise(
 
     `base` holds the user's recipe, `given` the dotted keys that are the user's; `sizes` are those that `choose_size`
     gave; `leaked` are training samples that also lie in validation or test: they are left out before anything is tried,
-    because no score could be believed with them.
+    because no score could be believed with them. `catalog.about("changing")`: transforms that turn one class into another.
     """
     facts = _facts(catalog, base, given)
     _, epochs = plan(facts, cost, budget, base, given, sizes[0])
@@ -59,7 +59,7 @@ def advise(
         _model(base), _size(sizes[0], facts, budget), _eval_size(*sizes), *_leaked(leaked), *_optimizer(facts),
         _augment(facts), _mixes(epochs), _stages(epochs, boost), _batch(), _views(facts), _sampling(facts),
     )  # fmt: skip
-    kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given))
+    kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given) and _goes_with(base, choice))
     recipe = base.change({choice.key: choice.value for choice in kept}).change(given)
     return Advice(recipe, kept, seconds(recipe, cost, facts["n"], facts["n_val"]))
 
@@ -68,6 +68,11 @@ def _leaked(leaked: tuple[str, ...]) -> tuple[Choice, ...]:
     reason = f"{len(leaked)} training images also lie in validation or test: without them the scores can be believed"
     zh = f"{len(leaked)} 张训练图像同时出现在验证或测试集中，剔除后分数才可信"
     return (Choice("data.drop", leaked, reason, "SPEC D4", zh),) if leaked else ()
+
+
+def _goes_with(base: Recipe, choice: Choice) -> bool:
+    # A loss that the user has chosen may refuse what is advised otherwise, such as mixed images.
+    return base.refused() is not None or base.change({choice.key: choice.value}).refused() is None
 
 
 def _set_by_user(key: str, given: Mapping[str, Any]) -> bool:
@@ -83,6 +88,7 @@ def _facts(catalog: Catalog, base: Recipe, given: Mapping[str, Any]) -> dict[str
         "n": len(train), "n_val": len(usable.of("val")), "classes": len(counts), "ratio": max(counts) / min(counts),
         "least": min(counts), "side": float(np.median(sides)), "light": any(word in base.model.name for word in LIGHT),
         "batch": base.train.batch, "asked": base.optim.name if _set_by_user("optim.name", given) else "",
+        "changing": tuple(catalog.about("changing") or ()),
     }  # fmt: skip
 
 
@@ -165,6 +171,11 @@ def _augment(facts: Mapping[str, Any]) -> Choice:
     if facts["n"] < 1000:
         parts += [{"name": "rotate", "settings": {"degrees": 15.0}}, {"name": "hue_saturation", "settings": {}}]
         reason += f"; {facts['n']} images are few, so rotation and hue are added"
+    if "flip" in facts["changing"]:
+        parts = parts[1:]
+        reason = (
+            f"{reason.removeprefix('flip, ')}; no flip, because mirrored images of some class are taken for another"
+        )
     return Choice("augment.parts", parts, reason, "SPEC D8", "翻转、裁剪和亮度变化不改变类别；样本少时再加旋转和色调")
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from snellen.cli_augment import expand, policy
 from snellen.cli_experiments import compare_models, compare_optimizers, list_models, lr_range, search
 
 app = typer.Typer(
@@ -297,6 +298,8 @@ app.command(name="lr-range")(lr_range)
 app.command(name="compare-optimizers")(compare_optimizers)
 app.command(name="compare-models")(compare_models)
 app.command()(search)
+app.command()(expand)
+app.command()(policy)
 
 
 def main() -> None:

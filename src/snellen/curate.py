@@ -1,8 +1,10 @@
-"""Curate: verbs about annotations alone. Compare annotators, take an arbiter's word, hand labels to other tools."""
+"""Curate: verbs about the data alone. Compare annotators, take an arbiter's word, hand labels to other tools, expand."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,10 @@ from snellen.data.arbitration import read_decisions, write_disputes
 from snellen.data.consensus import consensus
 from snellen.data.exports import export as write_export
 from snellen.data.read import read
+from snellen.data.split import split
+from snellen.recipe import Recipe
 from snellen.shelf import CATALOG_RULES
+from snellen.train.expand import copies, listed
 from snellen.values import SnellenError, to_json
 
 # Written by `agree`; `export` takes the first of those that a folder has.
@@ -64,6 +69,77 @@ def export(folder: str | Path, *, to: str, out: str | Path) -> dict[str, Any]:
         "files": [str(path) for path in written.files], "samples": written.samples, "objects": written.objects,
         "left_out": dict(written.left_out), "changed": dict(written.changed),
     }  # fmt: skip
+
+
+# What keeps the class of most things, within SPEC D8's ranges.
+EXPANDING = (
+    {"name": "flip"}, {"name": "rotate"}, {"name": "shift", "settings": {"share": 0.1}}, {"name": "zoom"},
+    {"name": "brightness_contrast"}, {"name": "hue_saturation"}, {"name": "gaussian_noise", "settings": {"sd": 0.03}},
+)  # fmt: skip
+
+
+def expand(
+    sources: str | Path | Sequence[str | Path], *, out: str | Path, times: int = 3,
+    changes: Mapping[str, Any] | None = None, watch: Callable[[Mapping[str, Any]], None] = lambda event: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Make `times` as many training images: augmented copies as files in `out`/images, all listed in `out`/list.csv.
+
+    The list names originals (where they are) and copies, with label, split and group; `snellen run OUT/list.csv` reads it.
+    Where the data has no split it is divided first as `run` would, and only training images get copies: nothing that is
+    validated or tested on is augmented, and copies share the group of their original. `changes` are those of a recipe
+    (augment.parts, augment.aimed, seed, data.val, data.test, data.group). Raises SnellenError for other tasks than
+    classification, for `times` outside of 2 to 10, and for an `out` that is not empty or lies in the data.
+    """
+    paths = [Path(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
+    folder = _fresh(Path(out), paths)
+    if not 2 <= times <= 10:
+        raise SnellenError(f"times is {times}, expected 2 to 10; 3 to 5 is what small sets are expanded by")
+    recipe = Recipe().change({"augment.parts": EXPANDING, **(changes or {})}).resolve()
+    catalog = read(paths, group=recipe.data.group)
+    if catalog.task != "classification":
+        raise SnellenError(
+            f"{paths[0]} is annotated for {catalog.task}; copies are made of images with one label. Its images are augmented "
+            "as they are trained on (augment.parts)"
+        )
+    catalog = split(catalog, val=recipe.data.val, test=recipe.data.test, seed=0)
+    made, skipped = copies(catalog, recipe, folder, times=times, watch=watch)
+    originals = _originals(catalog)
+    store.write_text(folder / "list.csv", _table([*originals, *made]))
+    store.write_json(
+        folder / "expanded.json", {"times": times, "recipe": recipe.plain()["augment"], "skipped": skipped}
+    )
+    return {
+        "files": [str(folder / "list.csv")], "samples": len(originals) + len(made), "copies": len(made),
+        "left_out": skipped,
+    }  # fmt: skip
+
+
+def _fresh(folder: Path, paths: Sequence[Path]) -> Path:
+    if folder.exists() and any(folder.iterdir()):
+        raise SnellenError(f"{folder} is not empty; choose another --out")
+    for path in paths:
+        if path.is_dir() and folder.resolve().is_relative_to(path.resolve()):
+            raise SnellenError(
+                f"the output {folder} lies inside the data {path}, which is never written to; choose --out"
+            )
+    return folder
+
+
+def _originals(catalog: Catalog) -> list[dict[str, str]]:
+    usable = catalog.usable()
+    rows = usable.table.select(["id", "content", "target", "group", "source", "split"]).to_pylist()
+    return [
+        {"path": str(path), **listed(row), "split": row["split"], "original": ""}
+        for row, path in zip(rows, usable.paths(), strict=True)
+    ]
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> str:
+    sink = io.StringIO()
+    writer = csv.DictWriter(sink, ["path", "label", "split", "group", "source", "original"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return sink.getvalue()
 
 
 def _catalog(folder: Path) -> Catalog:

@@ -114,7 +114,9 @@ def _advised(
 ) -> Recipe:  # fmt: skip
     leaked = tuple(dict.fromkeys(i for finding in findings if finding.rule == "leakage" for i in finding.samples))
     task = TASKS.pick(wanted.task)()
-    advice = task.advise(catalog, cost, settings.budget, base=wanted, given=given, sizes=sizes, leaked=leaked)
+    changing = [f.evidence["transform"] for f in findings if f.rule == "augment_changes_class" and f.looked]
+    told = catalog.with_about({"changing": changing})
+    advice = task.advise(told, cost, settings.budget, base=wanted, given=given, sizes=sizes, leaked=leaked)
     recipe: Recipe = advice.recipe
     chosen = list(advice.choices)
     if settings.epochs is not None:

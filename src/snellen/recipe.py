@@ -262,6 +262,8 @@ class Recipe(_Frozen):
     def resolve(self) -> Recipe:
         """The recipe with every part's settings filled in and every name checked; raises SnellenError."""
         TASKS.file(self.task)
+        if (refused := self.refused()) is not None:
+            raise SnellenError(refused)
         augment = {
             "parts": [_full(AUGMENTS, part) for part in self.augment.parts],
             "aimed": [{**_full(AUGMENTS, part), "classes": part.classes} for part in self.augment.aimed],
@@ -279,6 +281,12 @@ class Recipe(_Frozen):
                 **{f"stages.{i}.schedule": _full(SCHEDULES, stage.schedule) for i, stage in enumerate(self.stages)},
             }
         )
+
+    def refused(self) -> str | None:
+        """Why the loss, the optimiser or a schedule cannot be used with the task or another choice, if so (`Shelf.refusal`)."""
+        schedules = ((SCHEDULES, stage.schedule.name) for stage in self.stages)
+        parts = ((LOSSES, self.loss.name), (OPTIMIZERS, self.optim.name), *schedules)
+        return next(filter(None, (shelf.refusal(name, self) for shelf, name in parts)), None)
 
     @property
     def id(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import difflib
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -116,9 +117,11 @@ class Shelf:
     def resolve(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """All settings of the part: those given over the defaults. Raises SnellenError for an unknown or missing one."""
         known = self.settings(name)
-        for key in given:
+        for key, value in given.items():
             if key not in known:
                 raise SnellenError(f"{self.name} part {name!r} has no setting {key!r}{hint(key, known)}")
+            if (wanted := _wanted(known[key], value)) is not None:
+                raise SnellenError(f"{self.name} part {name!r}: setting {key} is {value!r}, expected {wanted}")
         missing = [key for key, value in known.items() if value is ... and key not in given]
         if missing:
             raise SnellenError(f"{self.name} part {name!r} needs a value for {', '.join(missing)}")
@@ -130,15 +133,29 @@ class Shelf:
 
     def constant(self, name: str, constant: str) -> Any:
         """A constant of the part's file, read without importing it; None where it is not there."""
-        for node in ast.parse(self.file(name).read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == constant for target in node.targets):
-                return ast.literal_eval(node.value)
-        return None
+        return _constant(self.file(name), constant)
 
     def serves(self, name: str, task: str) -> bool:
         """Whether the part is for this task: its constant TASKS names those that it is for; without one it is for all."""
         named = self.constant(name, "TASKS")
         return named is None or task in named
+
+    def refusal(self, name: str, recipe: Any) -> str | None:
+        """Why the part cannot be used with the recipe's task, or with another of its choices, if so.
+
+        Read from its file: TASKS, those that it is for, and REFUSES: (recipe key, the one value that it works with, why).
+        """
+        part = f"{self.name} part {name!r}"
+        if not self.serves(name, recipe.task):
+            tasks = " and ".join(self.constant(name, "TASKS"))
+            return f"{part} is for {tasks}, and the task is {recipe.task}; choose another"
+        for key, allowed, reason in self.constant(name, "REFUSES") or ():
+            value = functools.reduce(getattr, key.split("."), recipe)
+            if value != allowed:
+                return (
+                    f"{part} cannot be used with {key} = {value}: {reason}; set {key}={allowed}, or choose another part"
+                )
+        return None
 
     def doc(self, name: str) -> str:
         """The part's docstring (or its module's), read without importing."""
@@ -159,6 +176,25 @@ def _definition(tree: ast.Module, name: str, path: Path) -> ast.FunctionDef | as
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
             return node
     raise SnellenError(f"{path} must define {name!r}, the part it is named after")
+
+
+def _wanted(default: Any, value: Any) -> str | None:
+    """What the value should be, by its default's kind; None where it is that, or where the default does not tell."""
+    numbers, lists = (int, float), (tuple, list)
+    for kind, accepted, words in (
+        (bool, (bool,), "true or false"), (numbers, numbers, "a number"), (str, (str,), "text"), (lists, lists, "a list"),
+    ):  # fmt: skip
+        if isinstance(default, kind):
+            return None if isinstance(value, accepted) and (kind is bool or not isinstance(value, bool)) else words
+    return None
+
+
+@cache
+def _constant(path: Path, constant: str) -> Any:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == constant for target in node.targets):
+            return ast.literal_eval(node.value)
+    return None
 
 
 @cache

@@ -27,6 +27,7 @@ from snellen.train.machine import Setting, setting_of
 from snellen.train.measure import embedded, measure
 from snellen.train.measure_objects import measure_objects
 from snellen.train.measure_segments import measure_segments
+from snellen.train.semantics import measure_transforms
 from snellen.values import Finding
 
 Watch = Callable[[Mapping[str, Any]], None]
@@ -99,6 +100,8 @@ def measured(
     catalog = split(catalog, val=wanted.data.val, test=wanted.data.test, seed=0, time=wanted.data.time)
     watch({"title": "judge labels and look for strangers"})
     catalog = measure(catalog, pixels, model, setting, size=whole)
+    if catalog.task == "classification":
+        catalog = measure_transforms(catalog, pixels, model, setting, size=size)
     catalog = _annotations(catalog, pixels, model, setting, size, watch)
     catalog = catalog.drop_columns(["thumb"])
     findings = audit(catalog)

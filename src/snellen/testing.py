@@ -9,7 +9,7 @@ import ast
 import contextlib
 import copy
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from snellen.healthy import HEALTHY
 from snellen.recipe import Recipe
 from snellen.rows import Rows
 from snellen.rows import read as read_rows
-from snellen.shelf import AUGMENTS, CATALOG_RULES, LOSSES, REMEDIES, RUN_RULES, SCHEDULES, TASKS, Shelf
+from snellen.shelf import AUGMENTS, CATALOG_RULES, REMEDIES, RUN_RULES, SCHEDULES, TASKS, Shelf
+from snellen.testing_losses import check_loss as check_loss
 from snellen.values import QUESTION, Finding, Remedy
 
 SECTIONS = ("What it does", "Why it matters", "Known problems", "Source")
@@ -146,87 +147,6 @@ def _check_proposal(module: Any, proposal: Remedy, finding: Finding, recipe: Rec
     assert difference, f"remedy {name} changes nothing: {dict(proposal.patch)}"
     touched = [key for key in difference if any(key == part or key.startswith(part + ".") for part in QUESTION)]
     assert not touched, f"remedy {name} changes the question: {touched}"
-
-
-def check_loss(name: str) -> None:
-    """One finite value per sample, in any order; less for the right answer; a gradient. What it is asked about is what it says
-    that it TAKES: labels (where it says nothing), hard and soft, pixels, or images."""
-    checks = {"labels": _check_label_loss, "pixels": _check_pixel_loss, "images": _check_image_loss}
-    checks[LOSSES.constant(name, "TAKES") or "labels"](name, LOSSES.build(name, {}))
-
-
-def _check_label_loss(name: str, loss: Callable[..., Any]) -> None:
-    import torch
-
-    generator = torch.Generator().manual_seed(0)
-    output = torch.randn(12, 5, generator=generator).requires_grad_()
-    target = torch.arange(12) % 5
-    soft = torch.rand(12, 5, generator=generator)
-    for wanted in (target, soft / soft.sum(dim=1, keepdim=True)):
-        values = loss(output, wanted)
-        assert values.shape == (12,), f"loss {name} has the shape {tuple(values.shape)}, expected one value per sample"
-        assert torch.isfinite(values).all(), f"loss {name} is not finite on ordinary outputs"
-        order = torch.randperm(12, generator=generator)
-        assert torch.allclose(loss(output[order], wanted[order]), values[order]), f"loss {name} depends on the order"
-    values.sum().backward()
-    assert output.grad is not None, f"loss {name} gives no gradient"
-    assert torch.isfinite(output.grad).all(), f"loss {name} has a gradient that is not finite"
-    right = torch.nn.functional.one_hot(target, 5).float() * 2
-    assert (loss(right, target) < loss(-right, target)).all(), f"loss {name} is not lower for the right class"
-    assert torch.isfinite(loss(right * 50, target)).all(), f"loss {name} is not finite on a sure output"
-
-
-def _check_pixel_loss(name: str, loss: Callable[..., Any]) -> None:
-    """One finite value per image in any order; what nobody labelled is nothing; less for the right classes; a gradient."""
-    import torch
-
-    generator = torch.Generator().manual_seed(0)
-    output = torch.randn(6, 4, 8, 8, generator=generator).requires_grad_()
-    target = torch.randint(0, 4, (6, 8, 8), generator=generator)
-    target[:, 0] = 255
-    values = loss(output, target)
-    assert values.shape == (6,), f"loss {name} has the shape {tuple(values.shape)}, expected one value per image"
-    order = torch.randperm(6, generator=generator)
-    assert torch.allclose(loss(output[order], target[order]), values[order], atol=1e-6), (
-        f"loss {name} depends on the order"
-    )
-    other = output.detach().clone()
-    other[:, :, 0] += 3 * torch.randn(6, 4, 8, generator=generator)
-    assert torch.allclose(loss(other, target), values, atol=1e-6), f"loss {name} reads pixels that nobody labelled"
-    values.sum().backward()
-    assert output.grad is not None, f"loss {name} gives no gradient"
-    assert torch.isfinite(output.grad).all(), f"loss {name} has a gradient that is not finite"
-    right = torch.nn.functional.one_hot(target.where(target != 255, 0), 4).movedim(-1, 1).float() * 2
-    assert (loss(right, target) < loss(-right, target)).all(), f"loss {name} is not lower for the right classes"
-    empty = loss(output, torch.full_like(target, 255))
-    assert torch.isfinite(empty).all(), f"loss {name} is not finite for an image without a label"
-    assert torch.isfinite(loss(right * 50, target)).all(), f"loss {name} is not finite on a sure output"
-
-
-def _check_image_loss(name: str, loss: Callable[..., Any]) -> None:
-    """One finite value per image in any order; 0 for equal images, more for farther ones; a gradient; nothing broadcast."""
-    import torch
-
-    generator = torch.Generator().manual_seed(0)
-    target = torch.rand(6, 3, 32, 32, generator=generator)
-    apart = 0.1 * torch.rand(6, 3, 32, 32, generator=generator)
-    output = (target + apart).requires_grad_()
-    values = loss(output, target)
-    assert values.shape == (6,), f"loss {name} has the shape {tuple(values.shape)}, expected one value per image"
-    order = torch.randperm(6, generator=generator)
-    assert torch.allclose(loss(output[order], target[order]), values[order], atol=1e-6), (
-        f"loss {name} depends on the order"
-    )
-    assert torch.allclose(loss(target, target), torch.zeros(6), atol=1e-6), f"loss {name} is not 0 for equal images"
-    assert (loss(target + 2 * apart, target) > values).all(), (
-        f"loss {name} is not higher for images that are farther apart"
-    )
-    values.sum().backward()
-    assert output.grad is not None, f"loss {name} gives no gradient"
-    assert torch.isfinite(output.grad).all(), f"loss {name} has a gradient that is not finite"
-    with contextlib.suppress(ValueError):
-        loss(output, target[:, :1])
-        raise AssertionError(f"loss {name} broadcasts a target of another shape")
 
 
 def check_schedule(name: str) -> None:

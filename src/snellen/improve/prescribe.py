@@ -58,7 +58,8 @@ def prescribe(findings: Iterable[Finding], recipe: Recipe) -> tuple[Prescription
             module = REMEDIES.module(name)
             meant = finding.rule in module.CURES and REMEDIES.serves(name, recipe.task)
             remedy = getattr(module, name)(finding, recipe) if meant else None
-            if remedy is not None:
+            # What the recipe's loss refuses (mixed images, for one) is no remedy for it.
+            if remedy is not None and recipe.change(remedy.patch).refused() is None:
                 rank = (
                     finding.rule not in BROKEN and not getattr(module, "RESTORES", False),
                     -SEVERITIES.index(finding.severity),

@@ -16,6 +16,7 @@ from snellen.recipe import Recipe
 from snellen.rows import Predictions
 from snellen.shelf import LOSSES, MODELS, hint
 from snellen.tasks._contract import Example
+from snellen.tasks._heads import headed
 from snellen.tasks._intervals import interval
 from snellen.tasks._paired import METRICS as SCORES
 from snellen.tasks._scores import LESS_IS_BETTER, METRICS
@@ -79,10 +80,10 @@ class classification:
         # A zero head begins at guessing whatever the scale of the features, and alike for every seed.
         for parameter in model.get_classifier().parameters():  # type: ignore[operator]
             nn.init.zeros_(parameter)
-        return model
+        return headed(model, recipe.loss)
 
     def loss(self, recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
-        """loss(output [n, k], target [n] or [n, k]) -> [n]."""
+        """loss(output [n, k], target [n] or [n, k]) -> [n]; a loss that needs "counts" is first called with them."""
         result: Callable[[Tensor, Tensor], Tensor] = LOSSES.build(recipe.loss.name, recipe.loss.settings)
         return result
 

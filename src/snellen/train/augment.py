@@ -19,6 +19,7 @@ from snellen.parts.augments._operations import recolour
 from snellen.recipe import AimedPart, Part, Recipe
 from snellen.shelf import AUGMENTS
 from snellen.train.draws import uniforms
+from snellen.values import SnellenError
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,11 @@ def augmenter(recipe: Recipe, classes: Sequence[str], mean: tuple[float, ...], s
 def _step(part: Part, index: dict[str, int]) -> _Step:
     module = AUGMENTS.module(part.name)
     aimed = frozenset(index[name] for name in part.classes if name in index) if isinstance(part, AimedPart) else None
-    return _Step(module.KIND, module.DRAWS, AUGMENTS.build(part.name, part.settings), aimed)
+    try:
+        function = AUGMENTS.build(part.name, part.settings)
+    except ValueError as error:
+        raise SnellenError(f"augment part {part.name}: {error}") from None
+    return _Step(module.KIND, module.DRAWS, function, aimed)
 
 
 def _square(matrix: Tensor) -> Tensor:

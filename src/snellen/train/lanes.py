@@ -33,6 +33,7 @@ from snellen.train.enter import Multiplier, multiplier_of, plain_features, view_
 from snellen.train.features import Head, trunk_digest
 from snellen.train.job import Job, normal_of, pool_of, samples_of, usable_for
 from snellen.train.machine import Setting
+from snellen.train.objective import headed_by, kind_of, objective
 from snellen.train.source import FeatureSource
 from snellen.train.step import LossFunction
 from snellen.values import thaw
@@ -44,7 +45,7 @@ Item = TypeVar("Item")
 class Arm:
     """One recipe and seed in training.
 
-    `net` is its own head and the model of its `job`; `kind` names the loss, settings included; `groups` are the optimiser's
+    `net` is its own head and the model of its `job`; `kind` says which arms share a loss; `groups` are the optimiser's
     parameter groups that it is in; `broken` says that something was not finite, `culled` that it was asked to train no further.
     """
 
@@ -146,6 +147,7 @@ def _network(job: Job) -> Hashable:
     return (
         recipe.task,
         text(recipe.model.model_dump(mode="json", exclude={"dropout"})),
+        headed_by(recipe),
         job.classes,
         recipe.seed,
         recipe.train.threads,
@@ -191,4 +193,4 @@ def _arm(job: Job) -> Arm:
     own = replace(job, model=net)
     rate = multiplier_of(own, recipe.stages[0])
     average = Average(net, recipe.train.ema)
-    return Arm(own, net, list(net.parameters()), text(recipe.loss), job.task.loss(recipe), rate, average)
+    return Arm(own, net, list(net.parameters()), kind_of(own), objective(own), rate, average)

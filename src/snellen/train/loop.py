@@ -22,6 +22,7 @@ from snellen.train.fit import fitted
 from snellen.train.job import Job, begin
 from snellen.train.machine import Setting
 from snellen.train.mix import mix
+from snellen.train.objective import objective
 from snellen.train.observe import keep_if_best, observe, predict
 from snellen.train.step import NonFinite, clip, forward_backward, norms, record
 from snellen.values import SnellenError
@@ -59,7 +60,7 @@ def train(
     writer = checkpoint.Writer(job.run)
     # What a later, lost epoch wrote is written again.
     job.run.journal.rewind(lambda item: item["epoch"] <= state.epochs)
-    loss = job.task.loss(job.recipe)
+    loss = objective(job)
     stopped = ""
 
     if state.score is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -59,7 +60,9 @@ def among(strengths: Strengths, names: Sequence[str] | None) -> Strengths:
         return strengths
     unknown = [name for name in names if name not in strengths]
     if unknown or not names:
-        raise ValueError(f"no operation is named {', '.join(unknown) or 'at all'}; there are: {', '.join(strengths)}")
+        near = difflib.get_close_matches(unknown[0], strengths, n=1, cutoff=0.5) if unknown else []
+        advice = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(strengths)}"
+        raise ValueError(f"no operation is named {', '.join(unknown) or 'at all'}; {advice}")
     return {name: strengths[name] for name in names}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 from pathlib import Path
@@ -38,8 +39,7 @@ def timm_model(
     it will be given. A model that is built for one of them says so: `model.only_size`. Raises NoWeights or ValueError.
     """
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name[:6]}*")[:5]
-        raise ValueError(f"timm has no model {name!r}" + (f"; near names: {', '.join(near)}" if near else ""))
+        raise ValueError(f"timm has no model {name!r}{_near(name)}")
     settings: dict[str, Any] = {
         "num_classes": classes,
         "drop_rate": dropout,
@@ -49,6 +49,12 @@ def timm_model(
     model = _weighted(name, weights, settings)
     model.only_size = only_size(name) and settings.get("img_size", only_size(name))  # type: ignore[assignment]
     return model
+
+
+def _near(name: str) -> str:
+    """'; did you mean …?' with the nearest names, else where to look."""
+    near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else "; see timm.list_models()"
 
 
 def _weighted(name: str, weights: str, settings: dict[str, Any]) -> nn.Module:
