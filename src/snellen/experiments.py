@@ -133,7 +133,7 @@ def models(sources: Sources, *, names: Sequence[str] = (), watch: Watch = lambda
     """Parameters, multiply-adds, measured speed and whether weights can be had, of the families' members (or of `names`), at
     the size that suits the data."""
     paths = _paths(sources)
-    catalog = read_catalog(paths, Recipe(), {}, watch)
+    catalog = read_catalog(Settings(paths), Recipe(), {}, watch)
     side = shorter_side(catalog)
     size = max([one for one in SIZES if one <= min(side, 160)], default=SIZES[0])
     families: Mapping[str, tuple[str, ...]] = MODELS.module("timm_model").FAMILIES
