@@ -51,6 +51,22 @@ def test_copies_with_one_wrong_label_do_not_vouch_for_each_other() -> None:
     assert together.quality[-6:].mean() < apart.quality[-6:].mean()
 
 
+def test_only_what_is_learnt_teaches() -> None:
+    points, labels = blobs(60)
+    learnt = np.arange(len(labels)) % 3 > 0
+    turned = np.arange(0, len(labels), 12)
+    other = labels.copy()
+    other[turned] = np.roll(labels, 60)[turned]
+    own = np.arange(len(labels))
+    asked = [judge(points, given, own, np.ones(len(own)), learnt=learnt) for given in (labels, other)]
+    # Wrong labels elsewhere are seen, and change nothing of what is thought of those that teach.
+    assert not learnt[turned].any()
+    assert asked[1].wrong[turned].mean() > 0.4 > 0.1 > np.delete(asked[1].wrong, turned).mean()
+    assert (asked[0].wrong > 0.5).mean() < 0.02
+    kept = [found.margin[learnt] for found in asked]
+    assert np.corrcoef(kept[0], kept[1])[0, 1] > 0.95
+
+
 def test_what_cannot_be_judged_is_not() -> None:
     points, labels = blobs(20, classes=2)
     labels[: LEAST - 1] = "rare"

@@ -45,31 +45,42 @@ class Judgement:
         return cls(*numbers[:3], *texts, *numbers[3:])
 
 
-def judge(points: np.ndarray, labels: np.ndarray, groups: np.ndarray, norms: np.ndarray, seed: int = 0) -> Judgement:
-    """Judge labels [n] (text, "" for none) by points [n, d]; samples of one group [n] are never judged by each other.
+def judge(
+    points: np.ndarray, labels: np.ndarray, groups: np.ndarray, norms: np.ndarray, seed: int = 0, *,
+    learnt: np.ndarray | None = None,
+) -> Judgement:  # fmt: skip
+    """Judge labels [n] (text, "" for none) by points [n, d]; samples of one group [n] are never judged by each other, and only
+    those that are `learnt` [n] bool (None: all) teach the heads and set the temperatures.
 
     Self-confidence of out-of-fold probabilities, the score that confident learning ranks by (Northcutt, Jiang & Chuang 2021,
     arXiv:1911.00068, §3.2). `norms` [n]: lengths of the features, for the gradient: that of cross-entropy with respect to a linear
     head's weights is the outer product of (p - y) and the features, so its norm is the product of both norms.
     """
     result = Judgement.none(len(labels))
-    names, codes, counts = np.unique(labels.astype(str), return_inverse=True, return_counts=True)
+    learnt = np.ones(len(labels), dtype=bool) if learnt is None else learnt
+    names, codes = np.unique(labels.astype(str), return_inverse=True)
+    counts = np.bincount(codes[learnt], minlength=len(names))
     kept = np.flatnonzero((counts[codes] >= LEAST) & (names[codes] != ""))
     present, own = np.unique(codes[kept], return_inverse=True)
     if len(present) < 2:
         return result
     deals = [folds_of(own, groups[kept], seed + deal) for deal in range(DEALS if len(own) <= SMALL else 1)]
-    shares = np.mean([np.exp(opinions(points[kept], own, folds)) for folds in deals], axis=0)
-    _fill(result, kept, names[present], own, shares)
+    shares = np.mean([np.exp(opinions(points[kept], own, folds, learnt[kept])) for folds in deals], axis=0)
+    _fill(result, kept, names[present], own, shares, learnt[kept])
     result.gradient[kept] *= norms[kept]
     return result
 
 
-def _fill(result: Judgement, kept: np.ndarray, names: np.ndarray, own: np.ndarray, heads: np.ndarray) -> None:
-    """`heads` [heads, n, k]: probabilities of the classes `names`; `own` [n] the given class."""
+def _fill(
+    result: Judgement, kept: np.ndarray, names: np.ndarray, own: np.ndarray, heads: np.ndarray, learnt: np.ndarray
+) -> None:
+    """`heads` [heads, n, k]: probabilities of the classes `names`; `own` [n] the given class; the noise of the
+    `learnt` [n] and that of the others are two."""
     rows = np.arange(len(own))
     sure = heads.mean(axis=0)
-    result.wrong[kept] = wrong(sure, own)
+    for part in (learnt, ~learnt):
+        if part.any():
+            result.wrong[kept[part]] = wrong(sure[part], own[part])
     quality = sure[rows, own].copy()
     residual = sure.copy()
     residual[rows, own] -= 1

@@ -37,7 +37,7 @@ def measure(
     """Add what a network says of the usable samples. An `embedding` that the catalog has already (see `embedded`) is used.
 
     Always: `embedding` [n, d] float16; `cluster`; `outlier_<method>` and `outlier_agreement` (train/outliers); `map_pca`, `map_tsne`
-    [n, 2] and `map_picture`, a small JPEG of at most 2,000 samples (train/map). Where training samples have a target:
+    [n, 2] and `map_picture`, a small JPEG of at most 2,000 samples (train/map). Where training samples have a target, of all splits:
     `label_quality`, `label_margin`, `label_votes`, `label_wrong`, `looks_like`, `suggested` (train/judge), and `marker`,
     `marker_box` (train/markers).
     Where they have a set of labels (column `labels`): `label_quality`, `label_missing`, `label_extra` (train/multilabel).
@@ -96,24 +96,25 @@ def _clusters(points: np.ndarray, seed: int) -> np.ndarray:
 def _judged(
     part: Catalog, unit: np.ndarray, lengths: np.ndarray, train: np.ndarray, seed: int
 ) -> tuple[Judgement | None, dict[str, Any]]:
-    """What is thought of the training samples' labels, as columns of `part`; nothing where they have none."""
-    groups = _groups(part)[train]
+    """What is thought of the labels, as columns of `part`; nothing where the training samples have none. Only these teach: what
+    is left out of training by it must not be chosen by the labels of validation and test."""
+    groups = _groups(part)
     if part.task == "multilabel" and part.has("labels") and len(train):
         points = _reduced(unit[train], unit[train], JUDGED_BY, seed)
         given = [list(item or ()) for item in part.table.column("labels").take(pa.array(train)).to_pylist()]
-        sets = judge_sets(points, given, groups, seed)
+        sets = judge_sets(points, given, groups[train], seed)
         missing, extra = (_lists(values, train, len(part)) for values in (sets.missing, sets.extra))
         return None, {
             "label_quality": _at(sets.quality, train, len(part)),
             "label_missing": missing,
             "label_extra": extra,
         }
-    targets = part.column("target").astype(str)[train]
-    if not (targets != "").any():
+    targets = part.column("target").astype(str)
+    if not (targets[train] != "").any():
         return None, {}
-    points = _reduced(unit[train], unit[train], JUDGED_BY, seed)
-    found = judge(points, targets, groups, lengths[train], seed)
-    whole = Judgement(*(_at(getattr(found, name), train, len(part)) for name in Judgement.__slots__))
+    points = _reduced(unit[train], unit, JUDGED_BY, seed)
+    learnt = np.isin(np.arange(len(part)), train)
+    whole = judge(points, targets, groups, lengths, seed, learnt=learnt)
     names = {"quality": "label_quality", "margin": "label_margin", "votes": "label_votes", "wrong": "label_wrong"}
     return whole, {names.get(n, n): getattr(whole, n) for n in (*names, "looks_like", "suggested")}
 

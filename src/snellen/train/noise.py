@@ -21,7 +21,7 @@ def wrong(shares: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> np.ndarra
     known. The mean over some samples is then the share of wrong labels to be expected among them. Cost: linear.
     """
     rows = np.arange(len(labels))
-    some = rows if len(rows) <= FITTED else np.random.default_rng(seed).choice(len(rows), FITTED, replace=False)
+    some = rows if len(rows) <= FITTED else np.random.default_rng(seed).choice(rows, FITTED, replace=False)
     logs = np.log(shares[some] + 1e-6)
     others = shares.shape[1] - 1
 

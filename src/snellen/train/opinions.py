@@ -33,8 +33,9 @@ def folds_of(labels: np.ndarray, groups: np.ndarray, seed: int = 0) -> np.ndarra
     return np.asarray(fold[member])
 
 
-def opinions(points: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Calibrated log probabilities [heads, n, k] float32 out of fold; points [n, d], labels [n] in 0..k-1.
+def opinions(points: np.ndarray, labels: np.ndarray, folds: np.ndarray, learnt: np.ndarray | None = None) -> np.ndarray:
+    """Calibrated log probabilities [heads, n, k] float32 out of fold; points [n, d], labels [n] in 0..k-1. Only the samples that
+    are `learnt` [n] bool (None: all) are shown to the heads and set the temperatures.
 
     Heads: linear discriminants at three shrinkages (Friedman 1989, doi:10.1080/01621459.1989.10478752), least squares with a
     ridge, and the nearest neighbours' vote. Each is brought to honest probabilities by one temperature (Guo et al. 2017,
@@ -42,16 +43,20 @@ def opinions(points: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.nd
     """
     classes = int(labels.max()) + 1
     heads = (*(_discriminant(share) for share in SHRINKAGES), _least_squares, _neighbours)
-    found = [out_of_fold(head, points, labels, folds, classes) for head in heads]
-    return np.stack([_calibrated(logits, labels) for logits in found])
+    learnt = np.ones(len(labels), dtype=bool) if learnt is None else learnt
+    found = [out_of_fold(head, points, labels, folds, classes, learnt) for head in heads]
+    return np.stack([_calibrated(logits, labels, learnt) for logits in found])
 
 
-def out_of_fold(head: Head, points: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: int) -> np.ndarray:
-    """The head's logits [n, k] for every sample, made without the sample's fold."""
+def out_of_fold(
+    head: Head, points: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: int, learnt: np.ndarray
+) -> np.ndarray:
+    """The head's logits [n, k] for every sample, made from what is `learnt` [n] bool without the sample's fold."""
     found = np.empty((len(points), classes), dtype=np.float32)
     for fold in np.unique(folds):
         inside = folds == fold
-        found[inside] = head(points[~inside], labels[~inside], points[inside], classes)
+        known = ~inside & learnt
+        found[inside] = head(points[known], labels[known], points[inside], classes)
     return found
 
 
@@ -107,11 +112,12 @@ def _unit(points: np.ndarray) -> np.ndarray:
     return np.asarray(points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9))
 
 
-def _calibrated(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    rows = np.arange(len(labels))
+def _calibrated(logits: np.ndarray, labels: np.ndarray, learnt: np.ndarray) -> np.ndarray:
+    rows = np.flatnonzero(learnt)
+    seen, own = logits[rows], labels[rows]
 
     def loss(power: float) -> float:
-        return -float(log_softmax(logits * np.float32(np.exp(power)))[rows, labels].mean())
+        return -float(log_softmax(seen * np.float32(np.exp(power)))[np.arange(len(own)), own].mean())
 
     best = minimize_scalar(loss, bounds=(-8.0, 4.0), method="bounded", options={"xatol": 0.02}).x
     return log_softmax(logits * np.float32(np.exp(best)))

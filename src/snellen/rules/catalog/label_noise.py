@@ -1,5 +1,5 @@
 """What it does
-Lists as many of the training images whose label cross-validated models on frozen features contradict as keeps the expected
+Lists as many of the images whose label cross-validated models on frozen features contradict as keeps the expected
 share of really wrong labels among them above `precise`. How probable a wrong label is follows from a model of the noise
 whose rate is estimated with it.
 
@@ -27,7 +27,7 @@ TASKS = ("classification",)
 
 
 def label_noise(catalog: Catalog, *, least: float = 0.01, precise: float = 0.67) -> list[Finding]:
-    """Find suspects where at least the share `least` of the training labels is doubted; of those whom the models contradict,
+    """Find suspects where at least the share `least` of the labels is doubted; of those whom the models contradict,
     worst first, so many that the mean probability of a wrong label among them is `precise` or more."""
     suggested = catalog.column("suggested").astype(str)
     wrong = catalog.column("label_wrong").astype(float)
@@ -44,7 +44,7 @@ def label_noise(catalog: Catalog, *, least: float = 0.01, precise: float = 0.67)
     (given, other), number = pairs.most_common(1)[0]
     share, right = len(worst) / judged, float(wrong[worst].sum())
     message = (
-        f"{len(worst)} of {judged} training labels ({share:.1%}) are contradicted by cross-validated models; about {right:.0f} of "
+        f"{len(worst)} of {judged} labels ({share:.1%}) are contradicted by cross-validated models; about {right:.0f} of "
         f"them should really be wrong. Most often {given!r} looks like {other!r} ({number} times)."
     )
     evidence = {
