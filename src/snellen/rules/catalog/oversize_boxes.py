@@ -15,7 +15,7 @@ ObjectLab: Tkachenko, Thyagarajan & Mueller 2023, arXiv:2309.00832; SPEC D5.
 from __future__ import annotations
 
 from snellen.catalog import Catalog
-from snellen.rules.frames import RESIZED, resized_finding
+from snellen.rules.frames import resized_finding
 from snellen.values import Finding
 
 TASKS = ("detection", "instance", "keypoints")
@@ -40,6 +40,6 @@ SILENT = (
 )
 
 
-def oversize_boxes(catalog: Catalog, *, sure: float = RESIZED) -> list[Finding]:
+def oversize_boxes(catalog: Catalog, *, sure: float = 0.5) -> list[Finding]:
     """`sure`: least change of the box by the detector's own correction, 0..1: 1 - overlap of both."""
     return resized_finding("oversize_boxes", catalog, "oversize", sure=sure, words="are larger than their object")

@@ -15,7 +15,7 @@ ObjectLab: Tkachenko, Thyagarajan & Mueller 2023, arXiv:2309.00832; SPEC D5.
 from __future__ import annotations
 
 from snellen.catalog import Catalog
-from snellen.rules.frames import RESIZED, resized_finding
+from snellen.rules.frames import resized_finding
 from snellen.values import Finding
 
 TASKS = ("detection", "instance", "keypoints")
@@ -40,6 +40,6 @@ SILENT = (
 )
 
 
-def undersize_boxes(catalog: Catalog, *, sure: float = RESIZED) -> list[Finding]:
+def undersize_boxes(catalog: Catalog, *, sure: float = 0.55) -> list[Finding]:
     """`sure`: least change of the box by the detector's own correction, 0..1: 1 - overlap of both."""
     return resized_finding("undersize_boxes", catalog, "undersize", sure=sure, words="hold only a part of their object")
