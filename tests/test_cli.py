@@ -169,7 +169,7 @@ BAD = {
     "a word for a number": Bad(("--set", "optim.lr=fast"), r"recipe key 'optim\.lr' is 'fast'"),
     "an unknown key": Bad(("--set", "optim.lrr=1e-3"), r"no key 'optim\.lrr'; did you mean 'lr'\?"),
     "an unknown section": Bad(("--set", "optimm.lr=1e-3"), r"no key 'optimm'; did you mean 'optim'\?"),
-    "an unknown loss": Bad(("--set", "loss.name=focall"), r"no losses part is named 'focall'; did you mean 'focal'\?"),
+    "an unknown loss": Bad(("--set", "loss.name=focall"), r"no losses part is named 'focall'; did you mean 'focal'"),
     "an unknown setting": Bad(
         ("--set", "loss.settings.smooth=0.2"), r"'cross_entropy' has no setting 'smooth'; did you mean 'smoothing'\?"
     ),

@@ -105,8 +105,10 @@ def test_broken_trainings() -> None:
     assert answer("clip", BARE.change({"optim.clip": 5.0})) == {"optim.clip": 1.0}
     assert answer("full_precision", precision="fp32") is None
     assert answer("full_precision", precision="bf16") == {"train.precision": "fp32"}
-    assert answer("freeze_norm") is None
-    assert answer("freeze_norm", BARE.change({"train.batch": 8})) == {"train.freeze_norm": True}
+    unstable = {"rule": "gradient_unstable"}
+    assert answer("freeze_norm", **unstable) is None
+    assert answer("freeze_norm", BARE.change({"train.batch": 8}), **unstable) == {"train.freeze_norm": True}
+    assert answer("freeze_norm", rule="broken_norm") == {"train.freeze_norm": True}
 
 
 def test_too_little_training() -> None:
