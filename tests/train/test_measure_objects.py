@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,14 @@ from PIL import Image, ImageDraw
 
 from snellen.annotations import Objects, objects_column, read_per_object
 from snellen.catalog import Catalog, MissingSignal
+from snellen.data.boxes import row_overlaps
 from snellen.data.content import contents
 from snellen.data.formats.notes import with_note
 from snellen.data.pixels import Pixels, open_pixels
 from snellen.recipe import Recipe
 from snellen.shelf import CATALOG_RULES, TASKS
 from snellen.train import measure_objects as module
+from snellen.train import second_look
 from snellen.train.box_steps import follow, mirrored, way
 from snellen.train.detector import Opinion
 from snellen.train.drawn import MOST_ON_IMAGE, Drawn, anchors_of, folds_of
@@ -64,69 +65,24 @@ def model() -> torch.nn.Module:
     return found
 
 
-@pytest.fixture
-def short() -> Iterator[None]:
-    """Fewer steps than usual: what is painted is learnt at once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "STEPS", (150, 200))
-        patch.setattr(module, "SIDE", SIZE)
-        yield
-
-
-def spoilt(catalog: Catalog) -> tuple[Catalog, dict[str, str]]:
-    """The catalog with six faults, and the key of the object that each rule should name ("" for the one without a box)."""
-    lists = catalog.table.column("objects").to_pylist()
-    box = lists[2][0]["box"]
-    lists[2][0]["box"] = [
-        box[0] + 18,
-        box[1] + (20 if box[1] < 50 else -20),
-        box[2] + 18,
-        box[3] + (20 if box[1] < 50 else -20),
-    ]
-    box = lists[9][1]["box"]
-    lists[9][1]["box"] = [max(0, box[0] - 18), max(0, box[1] - 18), box[2] + 18, box[3] + 18]
-    box = lists[14][0]["box"]
-    lists[14][0]["box"] = [box[0] + 8, box[1] + 8, box[2] - 9, box[3] - 9]
-    lists[21][1]["label"] = "block" if lists[21][1]["label"] == "disc" else "disc"
-    gone = lists[30].pop(1)
-    keys = {"shifted_boxes": "2-0", "oversize_boxes": "9-1", "undersize_boxes": "14-0", "wrong_class_boxes": "21-1"}
-    return catalog.with_columns({"objects": objects_column(lists)}), {**keys, "missing": str(gone["key"])}
-
-
-@pytest.mark.usefixtures("short")
-def test_planted_faults_are_named_with_the_true_frame(clean: tuple[Catalog, Pixels], model: torch.nn.Module) -> None:
-    catalog, pixels = clean
-    truth = {item["key"]: item["box"] for items in catalog.table.column("objects").to_pylist() for item in items}
-    faulty, keys = spoilt(catalog)
-    measured = measure_objects(faulty, pixels, model, Setting(), size=SIZE)
-    for rule in ("shifted_boxes", "oversize_boxes", "undersize_boxes"):
-        (finding,) = CATALOG_RULES.pick(rule)(measured)
-        named = {item["key"]: item["box"] for item in finding.evidence["objects"]}
-        assert list(named) == [keys[rule]], rule
-        np.testing.assert_allclose(named[keys[rule]], truth[keys[rule]], atol=9)
-    (finding,) = CATALOG_RULES.pick("wrong_class_boxes")(measured)
-    assert [item["key"] for item in finding.evidence["objects"]] == [keys["wrong_class_boxes"]]
-    (finding,) = CATALOG_RULES.pick("missing_boxes")(measured)
-    assert finding.samples == (catalog.ids[30],)
-    np.testing.assert_allclose(finding.evidence["objects"][0]["box"], truth[keys["missing"]], atol=9)
-    assert not CATALOG_RULES.pick("spurious_boxes")(measured)
-
-
-@pytest.mark.usefixtures("short")
-def test_the_same_seed_gives_the_same_columns_and_an_empty_box_is_seen(
-    clean: tuple[Catalog, Pixels], model: torch.nn.Module
+def test_what_is_measured_stands_beside_every_object(
+    clean: tuple[Catalog, Pixels], model: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    catalog, pixels = clean
-    part = catalog.take(np.arange(18))
-    lists = part.table.column("objects").to_pylist()
-    # Images of even number have nothing on the right.
-    lists[4].append({"key": "none", "label": "disc", "box": [118, 40, 150, 70]})
-    part = part.with_columns({"objects": objects_column(lists)})
-    one, other = (measure_objects(part, pixels, model, Setting(), size=SIZE) for _ in range(2))
-    assert one.table.equals(other.table)
-    score = read_per_object(one, "object_score")
-    empty = Objects.of(one).key == "none"
-    assert float(score[empty][0]) < 0.4 < float(np.median(score))
+    monkeypatch.setattr(module, "STEPS", (8, 8))
+    monkeypatch.setattr(module, "SIDE", SIZE)
+    monkeypatch.setattr(second_look, "MOST_STEPS", 8)
+    part = clean[0].take(np.arange(16))
+    measured = measure_objects(part, clean[1], model, Setting(), size=SIZE)
+    box = Objects.of(measured).box
+    for name in ("score", "foreground", "own", "rival", "match", "match_score", "frame_match"):
+        values = read_per_object(measured, f"object_{name}").astype(float)
+        assert len(values) == len(box)
+        assert ((values >= 0) & (values <= 1)).all(), name
+    frames = np.stack([np.asarray(frame) for frame in read_per_object(measured, "object_frame")])
+    np.testing.assert_allclose(
+        row_overlaps(box, frames), read_per_object(measured, "object_frame_match").astype(float), atol=1e-3
+    )
+    assert measured.has("proposals")
 
 
 def test_few_boxes_and_unusable_ones_are_said_nothing_of(clean: tuple[Catalog, Pixels], model: torch.nn.Module) -> None:

@@ -11,8 +11,6 @@ from snellen.values import Finding
 
 # So much of the smaller box lies in the larger one, whose sides are so many times as long on the average.
 WITHIN, TIMES = 0.8, 1.2
-# A box that would be changed so much by the detector's own correction is too large or too small, where it is one of these.
-RESIZED = 0.5
 
 
 def kinds(drawn: np.ndarray, better: np.ndarray) -> np.ndarray:
@@ -32,10 +30,10 @@ def resized_finding(rule: str, catalog: Catalog, kind: str, *, sure: float, word
 
 
 def shifted_finding(rule: str, catalog: Catalog, *, sure: float, words: str) -> list[Finding]:
-    """One finding about the boxes whose object is seen beside them, those that are too large or too small left out."""
+    """One finding about the boxes whose object is seen beside them, the surest first."""
     seen = Seen.of(catalog)
-    own = (np.nan_to_num(seen.resized) >= RESIZED) & (kinds(seen.objects.box, seen.frame) != "shifted")
-    return _finding(rule, catalog, seen, np.where(own, 0.0, seen.misplaced), seen.better, "shifted", (sure, words))
+    beside = kinds(seen.objects.box, seen.frame) == "shifted"
+    return _finding(rule, catalog, seen, np.where(beside, seen.misplaced, 0.0), seen.better, "", (sure, words))
 
 
 def _finding(
@@ -43,7 +41,8 @@ def _finding(
 ) -> list[Finding]:
     sure, words = told
     doubt, judged = np.nan_to_num(doubts), int(np.isfinite(seen.score).sum())
-    places = np.flatnonzero((doubt >= sure) & (kinds(seen.objects.box, frames) == kind))
+    fits = kinds(seen.objects.box, frames) == kind if kind else np.ones(len(doubt), dtype=bool)
+    places = np.flatnonzero((doubt >= sure) & fits)
     if not len(places):
         return []
     places = places[np.argsort(-doubt[places], kind="stable")]

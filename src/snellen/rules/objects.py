@@ -54,9 +54,9 @@ class Seen:
 
     @property
     def misplaced(self) -> np.ndarray:
-        """[m] how sure it is that the object's frame is elsewhere, 0..1: a frame that overlaps little with the drawn one is
-        sure, and the drawn one is not. NaN where there is no other frame."""
-        doubt = self.match_score * (1 - self.match) * (1 - self.score)
+        """[m] how sure it is that the object's frame is elsewhere, 0..1: another frame is sure and overlaps little with the drawn
+        one, the drawn one is not sure, and would be moved far by itself. NaN where there is no other frame."""
+        doubt = self.match_score * (1 - self.match) * (1 - self.score) * (1 - self.frame_match)
         return np.asarray(np.where(self.match > 0, doubt, np.nan))
 
 

@@ -35,7 +35,7 @@ FIRES = (_case(0.9), _case(0.3, 0.85))
 SILENT = (_case(), _case(0.3))
 
 
-def missing_boxes(catalog: Catalog, *, sure: float = 0.65) -> list[Finding]:
+def missing_boxes(catalog: Catalog, *, sure: float = 0.75) -> list[Finding]:
     """One finding, the surest object first. `sure`: least score of an object that is seen, 0..1."""
     objects = Objects.of(catalog)
     if not catalog.has("proposals"):

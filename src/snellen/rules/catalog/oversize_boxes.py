@@ -40,6 +40,6 @@ SILENT = (
 )
 
 
-def oversize_boxes(catalog: Catalog, *, sure: float = 0.5) -> list[Finding]:
+def oversize_boxes(catalog: Catalog, *, sure: float = 0.46) -> list[Finding]:
     """`sure`: least change of the box by the detector's own correction, 0..1: 1 - overlap of both."""
     return resized_finding("oversize_boxes", catalog, "oversize", sure=sure, words="are larger than their object")

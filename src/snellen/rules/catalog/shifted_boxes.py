@@ -41,6 +41,7 @@ SILENT = (
 )
 
 
-def shifted_boxes(catalog: Catalog, *, sure: float = 0.35) -> list[Finding]:
-    """`sure`: least doubt about the drawn frame, 0..1: score of the seen one x (1 - overlap) x (1 - score of the drawn one)."""
+def shifted_boxes(catalog: Catalog, *, sure: float = 0.14) -> list[Finding]:
+    """`sure`: least doubt about the drawn frame, 0..1: score of the seen one x (1 - overlap with it) x (1 - score of the drawn one) x
+    (1 - overlap with where the detector would move the drawn one)."""
     return shifted_finding("shifted_boxes", catalog, sure=sure, words="lie beside their object")

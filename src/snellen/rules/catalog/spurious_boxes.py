@@ -42,7 +42,7 @@ SILENT = (
 )
 
 
-def spurious_boxes(catalog: Catalog, *, least: float = 0.2, near: float = 0.35) -> list[Finding]:
+def spurious_boxes(catalog: Catalog, *, least: float = 0.12, near: float = 0.35) -> list[Finding]:
     """One finding, the emptiest box first: its score is below `least`, and that of what is seen for it below `near`."""
     seen = Seen.of(catalog)
     judged = np.isfinite(seen.score)

@@ -40,6 +40,6 @@ SILENT = (
 )
 
 
-def undersize_boxes(catalog: Catalog, *, sure: float = 0.55) -> list[Finding]:
+def undersize_boxes(catalog: Catalog, *, sure: float = 0.57) -> list[Finding]:
     """`sure`: least change of the box by the detector's own correction, 0..1: 1 - overlap of both."""
     return resized_finding("undersize_boxes", catalog, "undersize", sure=sure, words="hold only a part of their object")

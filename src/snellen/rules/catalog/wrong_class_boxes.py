@@ -51,7 +51,7 @@ SILENT = (
 
 
 def wrong_class_boxes(
-    catalog: Catalog, *, doubt: float = 0.1, ahead: float = 0.4, framed: float = 0.5
+    catalog: Catalog, *, doubt: float = 0.05, ahead: float = 0.4, framed: float = 0.3
 ) -> list[Finding]:
     """One finding, the least probable class first. Its out-of-fold probability is below `doubt`, another's above `ahead`, and the
     box frames an object with a score of `framed`."""
