@@ -50,7 +50,8 @@ def probed(apart: Path) -> None:
     before = torch.get_num_threads()
     for threads in {1, 2, os.cpu_count() or 1}:
         torch.set_num_threads(threads)
-        place(apart, name="test_efficientnet:True", size=64, small=32, batch=8).write_text(json.dumps(known))
+        for name in ("test_efficientnet:True", "tf_efficientnet_lite0:False"):
+            place(apart, name=name, size=64, small=32, batch=8).write_text(json.dumps(known))
     torch.set_num_threads(before)
 
 
