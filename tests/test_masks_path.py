@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from snellen.catalog import Catalog
 from snellen.opening import Settings, for_data
 from snellen.recipe import Recipe
 from snellen.run import Run
+from snellen.survey import trainable_catalog
 from snellen.values import SnellenError
 
 TINY = {
@@ -118,3 +119,14 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SnellenError, match="metric 'accuracy' has no score per sample"):
         Settings((tmp_path,), changes={"task": "segmentation", "metric": "accuracy"}).wanted()
     assert opening.with_defaults(Recipe().change({"task": "segmentation"}), {}).train.batch == 8
+
+
+def test_masks_beside_boxes_are_what_is_trained(shared: Callable[[str], Path]) -> None:
+    """The nuclei have boxes and masks, and nothing here trains boxes."""
+    told: list[Mapping[str, Any]] = []
+    settings = Settings((shared("nuclei_dsb2018"),))
+    wanted, given = settings.wanted()
+    assert trainable_catalog(settings, wanted, given, told.append).task == "segmentation"
+    assert "detection" in str(told[-1])
+    boxes = Settings((shared("bccd"),))
+    assert trainable_catalog(boxes, wanted, given, told.append).task == "detection"

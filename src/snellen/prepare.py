@@ -15,7 +15,7 @@ from snellen.data.pixels import Pixels
 from snellen.opening import Settings, cache_folder, for_data
 from snellen.recipe import Recipe
 from snellen.shelf import TASKS
-from snellen.survey import measured, read_catalog
+from snellen.survey import measured, trainable_catalog
 from snellen.train.machine import Setting, setting_of
 from snellen.train.probe import BUSY, Costs, largest_batch, probe
 from snellen.train.switches import switched
@@ -41,7 +41,7 @@ class Plan:
 def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
     """Read, measure, audit and advise; on resume the stored recipe is taken, not advised anew."""
     wanted, given = settings.wanted()
-    catalog = read_catalog(settings, wanted, given, watch)
+    catalog = trainable_catalog(settings, wanted, given, watch)
     wanted = for_data(wanted, given, catalog, settings.sources[0])
     task = TASKS.pick(wanted.task)()
     costs = _costs(wanted, given, watch)

@@ -28,7 +28,7 @@ from snellen.train.measure import embedded, measure
 from snellen.train.measure_objects import measure_objects
 from snellen.train.measure_segments import measure_segments
 from snellen.train.semantics import measure_transforms
-from snellen.values import Finding
+from snellen.values import Finding, SnellenError
 
 Watch = Callable[[Mapping[str, Any]], None]
 
@@ -72,6 +72,27 @@ def read_catalog(settings: Settings, wanted: Recipe, given: Mapping[str, Any], w
     catalog = read(settings.sources, group=wanted.data.group, task=asked)
     if wanted.data.time:
         times(catalog, wanted.data.time)  # What cannot be read is told now, and not after the decoding.
+    return catalog
+
+
+# Any folder can be read as these; they are taken where nothing else is there, or asked for.
+PLAIN = ("classification", "images")
+
+
+def trainable_catalog(settings: Settings, wanted: Recipe, given: Mapping[str, Any], watch: Watch) -> Catalog:
+    """As `read_catalog`; where what is found cannot be trained and the user named no task, other annotations of the same data
+    are looked for that can be, and the choice is told."""
+    catalog = read_catalog(settings, wanted, given, watch)
+    kinds = {str(TASKS.constant(name, "DATA")) for name in TASKS.names()}
+    if "task" in given or settings.task or catalog.task in kinds:
+        return catalog
+    for kind in sorted(kinds - set(PLAIN)):
+        try:
+            other = read(settings.sources, group=wanted.data.group, task=kind)
+        except SnellenError:
+            continue  # Not annotated for this one either; the caller says what is there.
+        watch({"notice": f"annotated for {catalog.task} and for {kind}: {kind} is what can be trained, and is taken"})
+        return other
     return catalog
 
 
