@@ -265,5 +265,6 @@ def test_a_folder_is_audited_and_left_as_it_was(tmp_path: Path, photos) -> None:
     assert item.intact
     assert item.images == 24
     assert {"read", "decode and measure"} <= set(item.seconds)
-    assert len(audit.judged(item.catalog)) < 24
+    # Labels of validation and test are judged too, by what training teaches.
+    assert len(audit.judged(item.catalog)) == 24
     assert set(audit.alarms(item, {})) == {"snellen", "snellen, info"}
