@@ -12,6 +12,7 @@ import numpy as np
 from snellen.catalog import MissingSignal
 from snellen.rows import Rows
 from snellen.run import Run
+from snellen.shelf import TASKS
 
 Record = Mapping[str, Any]
 # Guessing among a million classes, in nats.
@@ -97,6 +98,11 @@ def in_nats(run: Run) -> None:
     """Raise MissingSignal where the recorded loss is not known to be a cross-entropy: limits in nats mean nothing there."""
     if not run.knows("loss.name"):
         raise MissingSignal("a loss that is known to be a cross-entropy")
+
+
+def among_classes(run: Run) -> bool:
+    """Whether the task chooses among classes, so that guessing has a loss; images that are restored have none."""
+    return str(TASKS.constant(run.recipe.task, "SMOOTH")).endswith("log_loss")
 
 
 def needed(records: Sequence[Record], *keys: str) -> None:

@@ -22,7 +22,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from snellen.rules.curves import Record, by_stage, classes, guessing, in_nats, median, numbers, optional, told
+from snellen.rules.curves import (
+    Record,
+    among_classes,
+    by_stage,
+    classes,
+    guessing,
+    in_nats,
+    median,
+    numbers,
+    optional,
+    told,
+)
 from snellen.run import Run
 from snellen.values import Finding
 
@@ -63,7 +74,7 @@ def rate_too_high(
     limit = base + max(above * base, 0.2)
     for place, (stage, items) in enumerate(stages):
         signs = [
-            *_above(items, limit, base, with_running=name in CROSS_ENTROPIES),
+            *(_above(items, limit, base, with_running=name in CROSS_ENTROPIES) if among_classes(run) else []),
             *_rises(items, rise, leap),
             *(_harm(stages[place - 1][1][-1], items[-1], harm) if place else []),
             *_at_guessing(run, stage, items[-1], adaptive, plain),
