@@ -74,10 +74,14 @@ def for_data(recipe: Recipe, given: Mapping[str, Any], catalog: Catalog, source:
         recipe = with_defaults(recipe.change({"task": fitting[0]}), given)
     if recipe.task not in fitting:
         form, names = catalog.about("format"), ", ".join(TASKS.names())
+        plain = [name for name in TASKS.names() if TASKS.constant(name, "DATA") == "images"]
         means = (
             f"; say which with --task: {' or '.join(fitting)}"
             if fitting and "task" not in given
-            else (f", and what can be trained is {names}; to examine the data use: snellen audit {source}")
+            else (
+                f", and what can be trained is {names}; {' and '.join(plain)} need images alone (say --task); "
+                f"to examine the data use: snellen audit {source}"
+            )
         )
         raise SnellenError(f"{source} is annotated for {catalog.task}{f' ({form})' if form else ''}{means}")
     _measurable(recipe, own(recipe.task))

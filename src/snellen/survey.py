@@ -89,8 +89,9 @@ def trainable_catalog(settings: Settings, wanted: Recipe, given: Mapping[str, An
     for kind in sorted(kinds - set(PLAIN)):
         try:
             other = read(settings.sources, group=wanted.data.group, task=kind)
-        except SnellenError:
-            continue  # Not annotated for this one either; the caller says what is there.
+        except SnellenError as why:
+            watch({"notice": f"looked for {kind}, which could be trained: {why}"})
+            continue
         watch({"notice": f"annotated for {catalog.task} and for {kind}: {kind} is what can be trained, and is taken"})
         return other
     return catalog

@@ -148,4 +148,5 @@ def test_memory_that_was_freed_is_used_again() -> None:
     kept, few = faults()
     refused, many = faults(MALLOC_TRIM_THRESHOLD_="131072")
     assert (kept, refused) == ("True", "False")
-    assert few < many / 2  # Both counts hold what importing costs.
+    # One block of twenty is what is needed; six were seen while other programs pressed for memory. Without it: all twenty.
+    assert few < many / 2
