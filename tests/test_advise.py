@@ -272,3 +272,12 @@ def test_the_optimiser_and_its_rate_follow_the_rule(
     told = {choice.key: choice for choice in found.choices}
     assert ("optim.name" in told) is ("optim.name" not in given)
     assert told["optim.lr"].source == "SPEC L4"
+
+
+def test_epochs_that_were_asked_for_leave_time_for_a_proof() -> None:
+    table = catalog(train=327, val=80)
+    free = choose_size(table, 200.0, COST, 600.0, base=Recipe(), given={})
+    asked = choose_size(table, 200.0, COST, 600.0, base=Recipe(), given={"epochs": 50})
+    assert asked[0] < free[0]
+    # So many that nothing can be proved: as large as they fit at all, and never an error.
+    assert choose_size(table, 200.0, COST, 600.0, base=Recipe(), given={"epochs": 5000})[0] == 64

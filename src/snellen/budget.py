@@ -24,6 +24,8 @@ ENOUGH_SMALL, ENOUGH_LARGE, PIXELS_FIRST = 4, 6, 128
 PROVABLE, SHARE, OVERHEAD = (0.11, 0.17), 0.75, 25.0
 # Epochs over all layers that a run must have to be worth proving on, at this size at least (or the images' own).
 PROVABLE_EPOCHS, PROVABLE_SIZES = 4, (128, 160)
+# Where the user has set the epochs, only the size is left to make a run short enough to be proved upon; not below this.
+ASKED_SIZE = 96
 # Where not even so many epochs over all layers fit, the frozen beginning is computed once and only the end is trained:
 # this many epochs of the last stages, or the head alone. A trunk that is not trained gains nothing above HEAD_SIZE.
 LAST_EPOCHS, HEAD_SIZE = (8, 6, 4, 3), 160
@@ -110,23 +112,43 @@ def choose_size(
 def plan(
     facts: Mapping[str, Any], cost: Cost, budget: float | None, base: Recipe, given: Mapping[str, Any], size: int | None
 ) -> tuple[int, Epochs]:
-    """Image size (where it is not fixed yet) and epochs by stage; a stage of none is left out."""
+    """Image size (where it is not fixed yet) and epochs by stage; a stage of none is left out. `given["epochs"]`: over all
+    stages, as the user asked; then a size is chosen at which so many leave time for a proof."""
     fitting = [s for s in SIZES if s <= max(64.0, facts["side"])] or [64]
     fixed = size or given.get("data.size")
     if fixed:
         fitting = [int(fixed)]
     if budget is None:
         return (fitting[0] if fixed else max(s for s in fitting if s <= 160)), dict(FULL)
+    if given.get("epochs"):
+        return _asked(facts, cost, budget, base, fitting, int(given["epochs"]))
     own_stages = any(key == "stages" or key.startswith("stages.") for key in given)
     return _within(facts, cost, budget, base, fitting, partial=not own_stages)
+
+
+def _asked(
+    facts: Mapping[str, Any], cost: Cost, budget: float, base: Recipe, fitting: list[int], count: int
+) -> tuple[int, Epochs]:
+    """The largest size at which `count` epochs can be proved upon, else the largest at which they fit at all."""
+    epochs = {name: max(1, round(count * full / sum(FULL.values()))) for name, full in FULL.items()}
+    enough = [size for size in fitting if size >= ASKED_SIZE] or fitting[-1:]
+    for share in (*PROVABLE, SHARE):
+        for size in reversed(enough):
+            if _training(facts, cost, base, size, epochs) <= budget * share:
+                return size, epochs
+    return fitting[0], epochs
+
+
+def _training(facts: Mapping[str, Any], cost: Cost, base: Recipe, size: int, epochs: Epochs) -> float:
+    recipe = _short(base, size, epochs, views_for(facts["n"]))
+    return seconds(recipe, cost, facts["n"], facts["n_val"])
 
 
 def _within(
     facts: Mapping[str, Any], cost: Cost, budget: float, base: Recipe, fitting: list[int], *, partial: bool
 ) -> tuple[int, Epochs]:
     def fits(size: int, epochs: Epochs, time: float) -> bool:
-        recipe = _short(base, size, epochs, views_for(facts["n"]))
-        return seconds(recipe, cost, facts["n"], facts["n_val"]) <= time
+        return _training(facts, cost, base, size, epochs) <= time
 
     def whole(size: int, time: float) -> Epochs:
         scales = (step / 25 for step in range(25, 0, -1))

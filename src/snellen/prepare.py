@@ -51,7 +51,8 @@ def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
     )  # fmt: skip
     stored = case.read("plan")
     if stored is None:
-        size, eval_size = task.sizes(catalog, shorter_side(catalog), cost, settings.budget, base=wanted, given=given)
+        told = given if settings.epochs is None else {**given, "epochs": settings.epochs}
+        size, eval_size = task.sizes(catalog, shorter_side(catalog), cost, settings.budget, base=wanted, given=told)
     else:
         size, eval_size = stored["recipe"]["data"]["size"], stored["recipe"]["data"]["eval_size"]
     case.write("settings", settings.plain())
