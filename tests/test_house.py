@@ -17,7 +17,7 @@ FILES = sorted(HOUSE.rglob("*.py"))
 # A room is a folder, or a file that lies in no room.
 FLOORS = (
     ("values", "shelf", "store"),
-    ("recipe", "catalog", "annotations", "rows", "run", "case", "parts"),
+    ("recipe", "recipe_sections", "recipe_keys", "catalog", "annotations", "rows", "run", "case", "parts"),
     ("tasks", "data", "advise", "budget", "foreign"),
     ("train", "rules", "remedies", "record"),
     ("examine", "improve", "ship", "report"),
@@ -50,12 +50,26 @@ FLOORS = (
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # What may meet on one floor: the values below everything, the files that tell of a run, and the top.
-NOUNS = {"values", "shelf", "store", "recipe", "catalog", "annotations", "rows", "run", "case"}
+NOUNS = {
+    "values",
+    "shelf",
+    "store",
+    "recipe",
+    "recipe_sections",
+    "recipe_keys",
+    "catalog",
+    "annotations",
+    "rows",
+    "run",
+    "case",
+}
 MEETINGS = {("improve", "examine"), ("advise", "budget"), ("tasks", "advise"), ("tasks", "budget"), ("tasks", "data")}
 NO_TORCH = {
     "values",
     "shelf",
     "recipe",
+    "recipe_sections",
+    "recipe_keys",
     "catalog",
     "annotations",
     "rows",
