@@ -23,7 +23,10 @@ FLOORS = (
     ("examine", "improve", "ship", "report"),
     (
         "cli",
+        "cli_call",
+        "cli_data",
         "cli_experiments",
+        "cli_options",
         "experiments",
         "show_experiments",
         "cli_augment",
@@ -83,6 +86,11 @@ NO_TORCH = {
     "foreign",
     "record",
     "cli",
+    "cli_augment",
+    "cli_call",
+    "cli_data",
+    "cli_experiments",
+    "cli_options",
 }
 HEAVY = ("torch", "torchvision", "timm", "safetensors", "torchmetrics", "onnx", "onnxruntime")
 FOR_REPORT = {"values", "store", "rows", "run", "case", "catalog", "annotations", "recipe", "shelf", "report"}

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-DATA = Annotated[list[Path], typer.Argument(help="Folders of images (class folders, with or without train/val/test) or a CSV or Parquet list.")]  # fmt: skip
-OUT = Annotated[Path | None, typer.Option("--out", help="Folder for everything that is written. Default: snellen-runs/NAME-TIME.")]  # fmt: skip
-BUDGET = Annotated[str | None, typer.Option("--budget", help="Time for all of it: 90s, 10m, 1h30m. Default: no limit.")]
-RECIPE = Annotated[Path | None, typer.Option("--recipe", help="YAML recipe; what it leaves out is advised.")]
-SET = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe, e.g. data.size=96. May repeat.")]
-SEED = Annotated[int | None, typer.Option("--seed", min=0, help="First seed.")]
-SEEDS = Annotated[int, typer.Option("--seeds", min=1, max=20, help="Trainings of each; one can never decide.")]
-RESUME = Annotated[bool, typer.Option("--resume", help="Go on where a stopped or killed run left off.")]
-LANG = Annotated[str, typer.Option("--lang", help="Language of the page: en or zh.")]
-JSON = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on standard output.")]
+from snellen import cli_call
+from snellen.cli_options import BUDGET, DATA, JSON, LANG, OUT, RECIPE, RESUME, SEED, SEEDS, SET
 
 
 def lr_range(
@@ -85,31 +76,22 @@ def search(
 def list_models(data: list[Path], names: str, *, json: bool) -> None:
     """What `snellen list models --for DATA` prints."""
     from snellen import show_experiments
-    from snellen.entry import ready
-    from snellen.progress import Watcher
 
-    with ready(None, None) as (_, console):
+    with cli_call.watched(None, None, saves=False) as (_, watching):
         from snellen import experiments
 
-        watcher = Watcher(console)
-        with watcher.live():
-            answer = experiments.models(data, names=_listed(names), watch=watcher)
+        answer = experiments.models(data, names=_listed(names), **watching)
     show_experiments.models(answer, json=json)
 
 
 def _do(verb: str, asked: dict[str, Any], json: bool, **settings: Any) -> dict[str, Any]:
     """Call the verb of `experiments` with what all of them are asked, and print its answer."""
     from snellen import show_experiments
-    from snellen.entry import ready
-    from snellen.progress import Stopper, Watcher
 
-    with ready(None, asked["recipe"]) as (_, console):
+    with cli_call.watched(None, asked["recipe"]) as (_, watching):
         from snellen import experiments
 
-        watcher, stopper = Watcher(console), Stopper(console)
-        with watcher.live(), stopper.listening():
-            whole = experiments.Asked(**asked, watch=watcher, stop=stopper)
-            answer: dict[str, Any] = getattr(experiments, verb)(whole, **settings)
+        answer: dict[str, Any] = getattr(experiments, verb)(experiments.Asked(**asked, **watching), **settings)
     show_experiments.answer(answer, json=json)
     return answer
 
@@ -118,26 +100,10 @@ def _asked(
     data: list[Path], *, out: Path | None, budget: str | None, recipe: Path | None, set_: list[str] | None,
     seed: int | None, resume: bool, lang: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """Words of the command line as values; usage errors end with exit code 2."""
-    from snellen.entry import changes, seconds
-
-    if lang not in ("en", "zh"):
-        raise typer.BadParameter(f"{lang!r} is not a language of the page; expected en or zh", param_hint="--lang")
-    try:
-        given = {**changes(set_ or []), **({"seed": seed} if seed is not None else {})}
-        time = seconds(budget) if budget else None
-    except ValueError as error:
-        print(f"snellen: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
     return {
-        "sources": data,
-        "out": out,
-        "budget": time,
-        "recipe": recipe,
-        "changes": given,
-        "resume": resume,
-        "lang": lang,
-    }
+        "sources": data, "out": out, "budget": cli_call.seconds(budget), "recipe": recipe,
+        "changes": cli_call.changes(set_, seed=seed), "resume": resume, "lang": cli_call.lang(lang),
+    }  # fmt: skip
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from snellen.values import Finding, SnellenError, to_json
 COLOURS = {"block": "red", "warn": "yellow", "info": "blue", "adopt": "green", "reject": "red", "undecided": "yellow"}
 
 
-def answer(given: Mapping[str, Any], *, console: Console, json: bool) -> None:
+def answer(given: Mapping[str, Any], *, json: bool) -> None:
     """The end of run, audit, train, heal and demo."""
     if json:
         print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
@@ -40,7 +40,7 @@ def answer(given: Mapping[str, Any], *, console: Console, json: bool) -> None:
     out.print(_safe(f"report: {given['report']}   ({spent})"), style="bold", highlight=False, soft_wrap=True)
 
 
-def findings(found: Sequence[Finding], *, console: Console, json: bool) -> None:
+def findings(found: Sequence[Finding], *, json: bool) -> None:
     """What diagnose answers."""
     rows = [to_json(finding) for finding in found]
     if json:
@@ -109,7 +109,7 @@ def written(given: Mapping[str, Any], *, json: bool) -> None:
         out.print(_safe(file), style="bold", highlight=False, soft_wrap=True)
 
 
-def artifacts(found: Sequence[Mapping[str, Any]], *, console: Console, json: bool) -> None:
+def artifacts(found: Sequence[Mapping[str, Any]], *, json: bool) -> None:
     """What ship answers."""
     if json:
         print(jsonlib.dumps(plain({"artifacts": list(found)}), ensure_ascii=False, allow_nan=False))
@@ -128,7 +128,7 @@ def changes(given: Mapping[str, Any], *, json: bool) -> None:
     print(f"{given['catalog']}: {given['samples']} samples; {', '.join(counts) or 'nothing changed'}")
 
 
-def shelves(name: str | None, *, console: Console) -> None:
+def shelves(name: str | None) -> None:
     """What list answers: names, settings with defaults, first line of the documentation."""
     chosen: Iterable[Shelf] = SHELVES
     if name is not None:
