@@ -28,6 +28,10 @@ from snellen.values import Finding, SnellenError
 Watch = Callable[[Mapping[str, Any]], None]
 Sources = str | Path | Sequence[str | Path]
 
+# So few that a training of the demo's thousand small images costs a tenth of its budget at most: a machine half as fast, or a
+# busy one, still has the time for the three further trainings of a first proof.
+DEMO_EPOCHS = 7
+
 
 def run(
     sources: Sources,
@@ -220,8 +224,9 @@ def demo(
     watch({"title": f"embedded data with planted faults in {images}"})
     # Real faults are 1.3 % of the demo's images: the default limit of 1 % would rightly stop.
     answer = run(
-        images, out=place / "case", budget=budget, changes={"data.max_bad": 0.03}, lang=lang, watch=watch, stop=stop
-    )
+        images, out=place / "case", budget=budget, changes={"data.max_bad": 0.03}, epochs=DEMO_EPOCHS, lang=lang, watch=watch,
+        stop=stop,
+    )  # fmt: skip
     return {**answer, "planted": found_of_planted(planted, FOUND_BY, answer["findings"])}
 
 
