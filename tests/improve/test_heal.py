@@ -335,6 +335,15 @@ def test_what_every_recipe_has_is_restored_first(tmp_path: Path, remedies) -> No
     assert [item.remedy.name for item in prescribe([FINDING], RECIPE)] == ["harmful", "useless", "good"]
 
 
+def test_a_cause_is_answered_before_what_it_brings_about() -> None:
+    def told(rule: str) -> Finding:
+        return Finding(rule=rule, severity="warn", message="told", evidence={"excess": 9.0, "batch": 32})
+
+    found = prescribe([told("gradient_unstable"), told("broken_norm"), told("rate_too_high")], RECIPE)
+    assert found[0].remedy.name == "lower_lr"
+    assert [item.finding.rule for item in found].index("broken_norm") > 0
+
+
 def test_a_remedy_that_would_change_nothing_is_left_out(remedies) -> None:
     remedies("good")
     assert prescribe([FINDING], RECIPE.change({"optim.settings": {"beta1": 0.7}})) == ()

@@ -11,7 +11,8 @@ from snellen.shelf import REMEDIES, TASKS
 from snellen.values import SEVERITIES, Finding, Remedy
 
 # A training that went wrong is mended before anything is tuned: other remedies could not be judged on it. So is a recipe
-# that lacks what every recipe has: a remedy that only restores it says RESTORES.
+# that lacks what every recipe has: a remedy that only restores it says RESTORES. Causes stand before what they bring about:
+# a rate that is too high also spoils the statistics of batch normalisation.
 BROKEN = (
     "nonfinite",
     "rate_too_high",
@@ -47,7 +48,7 @@ def _far(finding: Finding) -> bool:
 
 
 def prescribe(findings: Iterable[Finding], recipe: Recipe) -> tuple[Prescription, ...]:
-    """Remedies in order: broken trainings and recipes first, then by severity, then what lies far beyond its limit, and among equals
+    """Remedies in order: broken trainings and recipes first (causes before what they bring about), then by severity, then what lies far beyond its limit, and among equals
     data, structure, training (SPEC S6).
 
     A patch that several findings ask for is listed once, for the first of them.
@@ -62,6 +63,7 @@ def prescribe(findings: Iterable[Finding], recipe: Recipe) -> tuple[Prescription
             if remedy is not None and recipe.change(remedy.patch).refused() is None:
                 rank = (
                     finding.rule not in BROKEN and not getattr(module, "RESTORES", False),
+                    BROKEN.index(finding.rule) if finding.rule in BROKEN else len(BROKEN),
                     -SEVERITIES.index(finding.severity),
                     not _far(finding),
                     module.ORDER,
