@@ -46,6 +46,7 @@ FLOORS = (
         "result",
         "entry",
         "show",
+        "show_answer",
         "progress",
         "__main__",
         "__init__",

@@ -73,7 +73,7 @@ def train(
     changes = cli_call.changes(set_, model=model, seed=seed, task=task, split=split, stages=stages)
     _do(
         "train", json, parts, recipe, sources=data, out=out, budget=cli_call.seconds(budget), recipe=recipe, lang=cli_call.lang(lang),
-        changes=changes, epochs=epochs, resume=resume,
+        changes=changes, epochs=epochs, resume=resume, hint="heal",
     )  # fmt: skip
 
 
@@ -191,13 +191,15 @@ def demo(
     _do("demo", json, None, None, out=out, budget=cli_call.seconds(budget) or 240.0, lang=cli_call.lang(lang))
 
 
-def _do(verb: str, json: bool, parts: Path | None, beside: Path | None, **given: Any) -> None:
+def _do(
+    verb: str, json: bool, parts: Path | None, beside: Path | None, *, lang: str, hint: str = "", **given: Any
+) -> None:
     """Call a verb of the path and print its answer; exit code 1 where a gate failed."""
     from snellen import show
 
-    with cli_call.watched(parts, beside) as (verbs, watching):
-        answer = getattr(verbs, verb)(**given, **watching)
-    show.answer(answer, json=json)
+    with cli_call.watched(parts, beside, lang=lang) as (verbs, watching):
+        answer = getattr(verbs, verb)(**given, lang=lang, **watching)
+    show.answer(answer, json=json, lang=lang, hint=hint)
     if any(not gate["passed"] for gate in answer["gates"]):
         raise typer.Exit(1)
 

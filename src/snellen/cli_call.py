@@ -20,12 +20,14 @@ def ready(parts: Path | None, recipe: Path | None, *, light: bool = False) -> Ab
 
 
 @contextlib.contextmanager
-def watched(parts: Path | None, recipe: Path | None, *, saves: bool = True) -> Iterator[tuple[Any, dict[str, Any]]]:
+def watched(
+    parts: Path | None, recipe: Path | None, *, saves: bool = True, lang: str = "en"
+) -> Iterator[tuple[Any, dict[str, Any]]]:
     """The verbs, and what they are watched and stopped by. Without `saves` there is nothing to keep: Ctrl-C simply ends it."""
     from snellen.progress import Stopper, Watcher
 
     with ready(parts, recipe) as (verbs, console):
-        watcher, stopper = Watcher(console), Stopper(console)
+        watcher, stopper = Watcher(console, lang), Stopper(console, lang)
         with watcher.live(), stopper.listening() if saves else contextlib.nullcontext():
             yield verbs, {"watch": watcher, **({"stop": stopper} if saves else {})}
 

@@ -29,11 +29,13 @@ def audit(
         raise typer.BadParameter(f"{apply} is not a file", param_hint="--apply")
     from snellen import show
 
-    with cli_call.watched(parts, None, saves=False) as (verbs, watching):
+    cli_call.lang(lang)
+    with cli_call.watched(parts, None, saves=False, lang=lang) as (verbs, watching):
         answer = verbs.audit(
-            data, out=out, lang=cli_call.lang(lang), task=task, changes=cli_call.changes(None, split=split), folds=folds, **watching,
+            data, out=out, lang=lang, task=task, changes=cli_call.changes(None, split=split), folds=folds, **watching,
         )  # fmt: skip
-    show.answer(answer, json=json)
+    named = any(finding["severity"] != "info" and finding["samples"] for finding in answer["findings"])
+    show.answer(answer, json=json, lang=lang, hint="review" if named and not review else "")
     case = Path(answer["run"])
     if apply:
         _apply(case, apply, show=not json)

@@ -88,7 +88,7 @@ def _do(verb: str, asked: dict[str, Any], json: bool, **settings: Any) -> dict[s
     """Call the verb of `experiments` with what all of them are asked, and print its answer."""
     from snellen import show_experiments
 
-    with cli_call.watched(None, asked["recipe"]) as (_, watching):
+    with cli_call.watched(None, asked["recipe"], lang=asked["lang"]) as (_, watching):
         from snellen import experiments
 
         answer: dict[str, Any] = getattr(experiments, verb)(experiments.Asked(**asked, **watching), **settings)

@@ -23,7 +23,7 @@ KIND = Annotated[str | None, typer.Option("--task", help="What the annotations a
 SEED = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the run; of several runs, the first.")]
 SEEDS = Annotated[int, typer.Option("--seeds", min=1, max=20, help="Trainings of each; one can never decide.")]
 RESUME = Annotated[bool, typer.Option("--resume", help="Go on where a stopped or killed run left off.")]
-LANG = Annotated[str, typer.Option("--lang", help="Language of the report: en or zh.")]
+LANG = Annotated[str, typer.Option("--lang", help="Language of the report and of what is told here: en or zh.")]
 JSON = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on standard output.")]
 SPLIT = Annotated[str | None, typer.Option("--split", help="How val and test are taken where the data has none: random (default), time, or time=COLUMN (the latest are held out).")]  # fmt: skip
 SAMPLE = Annotated[int, typer.Option("--sample", min=0, help="Number of random samples on the review page.")]

@@ -15,18 +15,20 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 from rich.text import Text
 
+from snellen.report.progress_words import speaker
+
 
 class Watcher:
-    """Called with events: {"title"}, {"done", "total", …}, {"notice"}, {"advice", "estimate"}."""
+    """Called with events: {"title"}, {"done", "total", …}, {"notice"}, {"advice", "estimate"}; tells them in a language."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console, lang: str = "en") -> None:
+        self.console, self._lang, self._say = console, lang, speaker(lang)
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn(self._say("left")),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=console,
@@ -37,13 +39,13 @@ class Watcher:
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         if "title" in event:
-            self._begin(str(event["title"]))
+            self._begin(self._say(str(event["title"])))
         if "done" in event and self._task is not None:
-            self._bar.update(self._task, completed=event["done"], total=event["total"], note=_note(event))
+            self._bar.update(self._task, completed=event["done"], total=event["total"], note=self._note(event))
         if "notice" in event:
-            self.console.print(f"note: {event['notice']}", markup=False, highlight=False)
+            self.console.print(self._say(f"note: {self._say(str(event['notice']))}"), markup=False, highlight=False)
         if "advice" in event:
-            self.console.print(_advice(event["advice"], event["estimate"]))
+            self.console.print(self._advice(event["advice"], event["estimate"]))
 
     def _begin(self, title: str) -> None:
         if self._task is not None:
@@ -62,25 +64,22 @@ class Watcher:
         with self._bar:
             yield self
 
+    def _note(self, event: Mapping[str, Any]) -> str:
+        if "stage" not in event:
+            return ""
+        score = "" if event["score"] is None else f"  {event['metric']} {event['score']:.3f}"
+        return f"{event['stage']} {event['epoch']}/{event['epochs']}  {self._say('loss')} {event['loss']:.3f}{score}"
 
-def _note(event: Mapping[str, Any]) -> str:
-    if "stage" not in event:
-        return ""
-    score = "" if event["score"] is None else f"  {event['metric']} {event['score']:.3f}"
-    return f"{event['stage']} {event['epoch']}/{event['epochs']}  loss {event['loss']:.3f}{score}"
-
-
-def _advice(choices: list[Mapping[str, Any]], estimate: float) -> Table:
-    table = Table(
-        title=f"Recommended recipe (one training takes about {estimate:.0f} s)", title_justify="left", box=None
-    )
-    table.show_header = False
-    table.add_column(overflow="fold")
-    for choice in choices:
-        text = Text.assemble((str(choice["key"]), "bold"), f" = {_brief(choice['value'])}  ")
-        text.append(f"{choice['reason']} ({choice['source']})", style="dim")
-        table.add_row(text)
-    return table
+    def _advice(self, choices: list[Mapping[str, Any]], estimate: float) -> Table:
+        title = self._say(f"Recommended recipe (one training takes about {estimate:.0f} s)")
+        table = Table(title=title, title_justify="left", box=None, show_header=False)
+        table.add_column(overflow="fold")
+        for choice in choices:
+            reason = (self._lang != "en" and choice.get("reason_zh")) or choice["reason"]
+            text = Text.assemble((str(choice["key"]), "bold"), f" = {_brief(choice['value'])}  ")
+            text.append(f"{reason} ({choice['source']})", style="dim")
+            table.add_row(text)
+        return table
 
 
 def _brief(value: Any) -> str:
@@ -98,9 +97,9 @@ PATIENCE = 10.0
 class Stopper:
     """Asked by the loop whether to stop: true after the first Ctrl-C. The second one ends the program at once."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, lang: str = "en") -> None:
         self._asked = threading.Event()
-        self._console = console
+        self._console, self._say = console, speaker(lang)
         self._polled = 0.0
 
     def __call__(self) -> bool:
@@ -122,4 +121,5 @@ class Stopper:
         if self._asked.is_set() or time.monotonic() - self._polled > PATIENCE:
             raise KeyboardInterrupt
         self._asked.set()
-        self._console.print("\nStopping after this step; what was trained is saved. Press Ctrl-C again to end at once.")
+        told = "Stopping after this step; what was trained is saved. Press Ctrl-C again to end at once."
+        self._console.print(f"\n{self._say(told)}")

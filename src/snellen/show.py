@@ -16,28 +16,14 @@ from snellen.values import Finding, SnellenError, to_json
 COLOURS = {"block": "red", "warn": "yellow", "info": "blue", "adopt": "green", "reject": "red", "undecided": "yellow"}
 
 
-def answer(given: Mapping[str, Any], *, json: bool) -> None:
-    """The end of run, audit, train, heal and demo."""
+def answer(given: Mapping[str, Any], *, json: bool, lang: str = "en", hint: str = "") -> None:
+    """The end of run, audit, train, heal and demo; a reader is told in the language of the report."""
     if json:
         print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
         return
-    out = Console()
-    _findings(out, given["findings"])
-    if "planted" in given:
-        _planted(out, given["planted"])
-    if given["verdicts"]:
-        _verdicts(out, given["verdicts"])
-    if given["test"]:
-        _scores(out, given["test"])
-    for split, row in given.get("leak", {}).items():
-        out.print(_safe(_leak(split, row)), highlight=False)
-    for gate in given["gates"]:
-        mark, colour = ("passed", "green") if gate["passed"] else ("FAILED", "red")
-        out.print(f"gate [{colour}]{mark}[/]", _safe(gate["message"]), highlight=False)
-    for item in given["artifacts"]:
-        out.print(_safe(f"{item['format']}: {item['path']}, {item['latency_ms']:.2f} ms an image"), highlight=False)
-    spent = f"{given['seconds']:.0f} s, {given['peak_bytes'] / 2**30:.1f} GiB at most"
-    out.print(_safe(f"report: {given['report']}   ({spent})"), style="bold", highlight=False, soft_wrap=True)
+    from snellen.show_answer import summary
+
+    summary(given, lang=lang, hint=hint)
 
 
 def findings(found: Sequence[Finding], *, json: bool) -> None:
@@ -57,7 +43,7 @@ def opinion(given: Mapping[str, Any], *, json: bool) -> None:
     out, log = Console(), given["log"]
 
     def say(text: str, style: str = "") -> None:
-        out.print(_safe(text), style=style, highlight=False, soft_wrap=True)
+        out.print(safe(text), style=style, highlight=False, soft_wrap=True)
 
     columns = ", ".join(f"{role.replace('_', ' ')} = {name}" for role, name in log["columns"].items())
     say(f"{log['format']}: {log['path']}", "bold")
@@ -84,11 +70,11 @@ def page(given: Mapping[str, Any], *, json: bool) -> None:
         print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
         return
     out = Console()
-    out.print(_safe(f"{given['title']} ({given['rule']})"), style="bold", highlight=False, soft_wrap=True)
+    out.print(safe(f"{given['title']} ({given['rule']})"), style="bold", highlight=False, soft_wrap=True)
     for section in given["sections"]:
-        out.print(_safe(section["title"]), style="bold", highlight=False, soft_wrap=True)
+        out.print(safe(section["title"]), style="bold", highlight=False, soft_wrap=True)
         for line in section["lines"]:
-            out.print(_safe(f"  {line}"), highlight=False, soft_wrap=True)
+            out.print(safe(f"  {line}"), highlight=False, soft_wrap=True)
 
 
 def written(given: Mapping[str, Any], *, json: bool) -> None:
@@ -101,12 +87,12 @@ def written(given: Mapping[str, Any], *, json: bool) -> None:
         _findings(out, given["findings"])
     for key in ("samples", "objects", "disputes"):
         if key in given:
-            out.print(_safe(f"{key}: {given[key]}"), highlight=False)
+            out.print(safe(f"{key}: {given[key]}"), highlight=False)
     for key, words in (("left_out", "left out"), ("changed", "changed")):
         for reason, number in given.get(key, {}).items():
-            out.print(_safe(f"{words}: {number} × {reason}"), highlight=False)
+            out.print(safe(f"{words}: {number} × {reason}"), highlight=False)
     for file in given["files"]:
-        out.print(_safe(file), style="bold", highlight=False, soft_wrap=True)
+        out.print(safe(file), style="bold", highlight=False, soft_wrap=True)
 
 
 def artifacts(found: Sequence[Mapping[str, Any]], *, json: bool) -> None:
@@ -140,7 +126,7 @@ def shelves(name: str | None) -> None:
         table = Table(title=shelf.name, title_justify="left", title_style="bold", box=None, show_header=False)
         for part in shelf.names():
             settings = ", ".join(_setting(key, value) for key, value in shelf.settings(part).items())
-            table.add_row(part, _safe(settings), _safe(_first_line(shelf.doc(part))))
+            table.add_row(part, safe(settings), safe(_first_line(shelf.doc(part))))
         out.print(table)
 
 
@@ -152,60 +138,14 @@ def _first_line(text: str) -> str:
     return text.strip().splitlines()[0] if text.strip() else ""
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
+    """`text` as rich prints it: nothing in it is markup."""
     # Names of files and classes are data, not markup, and a newline in one must not break a table.
     return text.replace("[", "\\[").replace("\n", "\\n")
 
 
 def _findings(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    told = [row for row in rows if row["severity"] != "info"]
-    if not told:
-        out.print("nothing was found that calls for a remedy")
-        return
-    table = Table(title="Findings", title_justify="left", title_style="bold", box=None)
-    for name in ("rule", "severity", "what was seen"):
-        table.add_column(name, no_wrap=name != "what was seen")
-    for row in told:
-        table.add_row(row["rule"], f"[{COLOURS[row['severity']]}]{row['severity']}[/]", _safe(row["message"]))
-    out.print(table)
+    from snellen.report.words import Words
+    from snellen.show_answer import findings
 
-
-def _verdicts(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    out.print("Remedies", style="bold")
-    for row in rows:
-        effect = (
-            ""
-            if row["effect"] is None
-            else f"  {row['effect']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}] {row['metric']}"
-        )
-        colour = COLOURS[row["decision"]]
-        head = f" [{colour}]{row['decision']:<9}[/] [bold]{row['remedy']}[/] for {row['finding']}"
-        out.print(head + _safe(effect), highlight=False, soft_wrap=True)
-        out.print(_safe(f"           {row['reason']}"), style="dim", highlight=False, soft_wrap=True)
-
-
-def _scores(out: Console, test: Mapping[str, Mapping[str, Any]]) -> None:
-    table = Table(title="Test split, opened once", title_justify="left", title_style="bold", box=None)
-    for name in ("metric", "value", "95 % interval", "n"):
-        table.add_column(name, justify="left" if name == "metric" else "right")
-    for name, row in test.items():
-        if row["value"] is not None:
-            table.add_row(name, f"{row['value']:.3f}", f"{row['low']:.3f} – {row['high']:.3f}", str(row["n"]))
-    out.print(table)
-
-
-def _leak(split: str, row: Mapping[str, Any]) -> str:
-    rest = "none would be left without them" if row["without"] is None else f"{row['without']:.3f} without them"
-    return (
-        f"{row['leaked']} of {row['samples']} samples of {split} are in train too ({row['learnt']} were learnt): "
-        f"{row['metric']} {row['value']:.3f} with them, {rest}"
-    )
-
-
-def _planted(out: Console, planted: Mapping[str, Mapping[str, int]]) -> None:
-    table = Table(title="Planted faults", title_justify="left", title_style="bold", box=None)
-    for name in ("kind", "planted", "found"):
-        table.add_column(name, justify="left" if name == "kind" else "right")
-    for kind, row in planted.items():
-        table.add_row(kind, str(row["planted"]), str(row["found"]))
-    out.print(table)
+    findings(out, rows, Words.load("en"), {})

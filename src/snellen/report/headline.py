@@ -71,10 +71,15 @@ def _gate(gate: Mapping[str, Any], words: Words) -> View:
     if subject:
         of = words.label("metrics", subject) if kind == "score" else subject
         name = words("headline.gate", {"gate": name, "of": of})
+    return {"name": name, "passed": bool(gate["passed"]), "message": gate_message(gate, words)}
+
+
+def gate_message(gate: Mapping[str, Any], words: Words) -> str:
+    """What a gate says in this language; its own English message where the language has no sentence for its kind."""
+    known = (f"gate_messages.{gate['name']}", f"gate_messages.{str(gate['name']).partition('_')[0]}")
+    key = next((key for key in known if key in words.texts), None)
     values = {key: gate.get(key) for key in ("value", "limit")}
-    fits = f"gate_messages.{kind}" in words.texts and None not in values.values()
-    message = words(f"gate_messages.{kind}", values) if fits else str(gate.get("message", ""))
-    return {"name": name, "passed": bool(gate["passed"]), "message": message}
+    return str(gate.get("message", "")) if key is None or None in values.values() else words(key, values)
 
 
 def _sentence(material: Material, words: Words) -> str:

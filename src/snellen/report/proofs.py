@@ -30,7 +30,7 @@ def _verdict(verdict: Verdict, remedy: Mapping[str, Any], material: Material, wo
         "remedy": words.label("remedies", verdict.remedy),
         "finding": words.label("rules", verdict.finding),
         "decision": words.label("decisions", verdict.decision),
-        "because": _because(verdict, words),
+        "because": because(verdict, words),
         "stage": words.label("proofs", verdict.stage),
         "safety": words.label("safety", remedy["safety"]) if remedy.get("safety") else "",
         "why": _why(remedy, words),
@@ -51,7 +51,7 @@ def _why(remedy: Mapping[str, Any], words: Words) -> str:
     )
 
 
-def _because(verdict: Verdict, words: Words) -> str:
+def because(verdict: Verdict, words: Words) -> str:
     """The verdict's own reason, or the language's sentence for its kind."""
     return words.texts.get(f"reasons.{_kind(verdict)}", verdict.reason)
 

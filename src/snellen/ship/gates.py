@@ -28,7 +28,7 @@ def gates(
         text = f"{artifact['format']} differs from the trained model by at most {value:.2g} in any number of its answer"
         rows.append(_gate(f"parity_{artifact['format']}", value <= limits.parity, value, limits.parity, text))
     blocks = [finding.rule for finding in findings if finding.severity == "block"]
-    text = f"findings that block shipping: {', '.join(blocks) or 'none'}"
+    text = f"findings that block shipping and still stand: {', '.join(blocks) or 'none'}"
     rows.append(_gate("blocking_findings", not blocks, len(blocks), 0, text))
     return rows
 
