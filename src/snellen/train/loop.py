@@ -27,6 +27,7 @@ from snellen.train.mix import mix
 from snellen.train.objective import objective
 from snellen.train.observe import keep_if_best, observe, predict
 from snellen.train.pilot import Alarm, Pilot
+from snellen.train.renorm import renorm
 from snellen.train.step import NonFinite, clip, copied, forward_backward, moved, norms, record
 from snellen.values import SnellenError
 
@@ -181,6 +182,8 @@ def _finish(job: Job, state: State, stopped: str) -> Run:
     job.model.load_state_dict(state.best)
     # Under a head that was trained alone lies the trunk whose features are at hand.
     alone = all(stage.unfreeze == "head" for stage in job.recipe.stages)
+    if job.recipe.train.renorm and not alone:
+        renorm(job, state)
     rows = enter(job, 0).rows if alone else lambda samples: predict(job, samples)
     job.run.write_predictions("val", rows(job.validation))
     job.run.write_predictions("train", rows(job.subset))
