@@ -52,7 +52,9 @@ def few(job: Job, epochs: int) -> int:
 
 def at_end(job: Job, stage: Stage, epoch: int) -> Look | None:
     """Look after the last epoch of a stage that trains more than the head, where it is affordable."""
-    number = few(job, stage.epochs) if epoch + 1 == stage.epochs and stage.unfreeze != "head" else 0
+    if epoch + 1 < stage.epochs or stage.unfreeze == "head" or not METERS.serves("units", job.recipe.task):
+        return None
+    number = few(job, stage.epochs)
     return look(job, number) if number else None
 
 

@@ -60,8 +60,10 @@ class Pilot:
 
     def within(self, state: State, stage: str, per_epoch: int) -> None:
         """Look in the middle of an epoch, now and then; raises Alarm."""
+        if not self.on:
+            return
         size = max(STEPS, math.ceil(SAMPLES / self._job.recipe.train.batch), math.ceil(per_epoch / SHARE))
-        if self.on and len(state.records) % size == 0:
+        if len(state.records) % size == 0:
             self._ask(state, [*self._since(state), *_windows(state, stage, size)], ("back",))
 
     def after(self, state: State, epochs: int) -> None:

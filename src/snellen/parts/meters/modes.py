@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+TASKS = ("classification", "segmentation")
+
 
 def modes(epoch: Any) -> dict[str, Any] | None:
     """Mean loss of the same images with the stored statistics and with the batch's own; None where nobody looked or no

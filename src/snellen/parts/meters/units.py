@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+TASKS = ("classification", "segmentation")
+
 
 def units(epoch: Any) -> dict[str, Any] | None:
     """Share of dead channels by section, how many channels there are, and on how many training images they were looked at;

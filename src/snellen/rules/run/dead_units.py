@@ -23,6 +23,9 @@ from snellen.run import Run
 from snellen.values import Finding
 
 
+READS = ("units",)
+
+
 def dead_units(run: Run, *, share: float = 0.5, least: int = 16, loss: float = 0.5) -> list[Finding]:
     """Find the section with the largest share of dead units, as it was looked at last.
 
