@@ -22,7 +22,6 @@ from snellen.rules.curves import last_stage, numbers, told, unlearned
 from snellen.run import Run
 from snellen.values import Finding
 
-
 READS = ("units",)
 
 
