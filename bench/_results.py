@@ -29,7 +29,7 @@ ROWS = {
     "5": "last two stages from cached boundary activations",
     "6": "time to the careful loop's accuracy, cold start",
     "7": "progressive resolution at equal epochs",
-    "8": "overhead of the loop with all meters and rules",
+    "8": "overhead of the loop with all meters and rules, and of the autopilot",
     "9": "training stall per durable checkpoint",
     "memory": "training step with freed memory kept, default allocation as the peer",
 }

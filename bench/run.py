@@ -27,6 +27,7 @@ SCRIPTS = (
     "time_to_accuracy",
     "progressive",
     "overhead",
+    "autopilot",
     "checkpoint",
     "memory",
 )

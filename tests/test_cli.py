@@ -234,6 +234,13 @@ def test_bad_recipes(text: str, says: str, few: Path, elsewhere: Path) -> None:
     refused(call("run", few, "--recipe", "bad.yaml"), says)
 
 
+def test_the_autopilot_is_a_key_of_the_recipe() -> None:
+    from snellen.cli_call import changes
+
+    assert changes(["train.autopilot=false"], autopilot=True) == {"train.autopilot": True}
+    assert changes(None) == {}
+
+
 def test_a_folder_that_is_not_there(few: Path) -> None:
     refused(call("run", few.parent / "photo"), r"photo does not exist; did you mean '.*photos'\?")
 

@@ -13,6 +13,7 @@ from snellen.cli_augment import expand, policy
 from snellen.cli_data import agree, apply, audit, export, review
 from snellen.cli_experiments import compare_models, compare_optimizers, list_models, lr_range, search
 from snellen.cli_options import (
+    AUTOPILOT,
     BUDGET,
     CASE,
     DATA,
@@ -47,14 +48,14 @@ app = typer.Typer(
 def run(
     data: DATA, out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, stages: STAGES = None,
     epochs: EPOCHS = None, task: TASK = None, model: MODEL = None, seed: SEED = None, resume: RESUME = False, lang: LANG = "en",
-    json: JSON = False, parts: PARTS = None, split: SPLIT = None,
+    json: JSON = False, parts: PARTS = None, split: SPLIT = None, autopilot: AUTOPILOT = False,
     no_heal: Annotated[bool, typer.Option("--no-heal", help="Train once; try no remedies.")] = False,
 ) -> None:  # fmt: skip
     """The whole path: audit, advise, train, heal with proof, test once, export, report.
 
     Example: snellen run photos/ --budget 10m
     """
-    changes = cli_call.changes(set_, model=model, seed=seed, task=task, split=split, stages=stages)
+    changes = cli_call.changes(set_, model=model, seed=seed, task=task, split=split, stages=stages, autopilot=autopilot)
     _do(
         "run", json, parts, recipe, sources=data, out=out, budget=cli_call.seconds(budget), recipe=recipe, lang=cli_call.lang(lang),
         changes=changes, epochs=epochs, heal=not no_heal, resume=resume,
@@ -64,13 +65,13 @@ def run(
 def train(
     data: DATA, out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, stages: STAGES = None,
     epochs: EPOCHS = None, task: TASK = None, model: MODEL = None, seed: SEED = None, resume: RESUME = False, lang: LANG = "en",
-    json: JSON = False, parts: PARTS = None, split: SPLIT = None,
+    json: JSON = False, parts: PARTS = None, split: SPLIT = None, autopilot: AUTOPILOT = False,
 ) -> None:  # fmt: skip
     """Audit, advise and train once, without remedies, test or export.
 
     Example: snellen train photos/ --set optim.lr=3e-4 --out case
     """
-    changes = cli_call.changes(set_, model=model, seed=seed, task=task, split=split, stages=stages)
+    changes = cli_call.changes(set_, model=model, seed=seed, task=task, split=split, stages=stages, autopilot=autopilot)
     _do(
         "train", json, parts, recipe, sources=data, out=out, budget=cli_call.seconds(budget), recipe=recipe, lang=cli_call.lang(lang),
         changes=changes, epochs=epochs, resume=resume, hint="heal",

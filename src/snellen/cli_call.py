@@ -41,12 +41,13 @@ def seconds(text: str | None) -> float | None:
 
 def changes(
     items: list[str] | None, *, model: str | None = None, seed: int | None = None, task: str | None = None,
-    split: str | None = None, stages: str | None = None,
+    split: str | None = None, stages: str | None = None, autopilot: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Recipe keys and values that the options stand for; an option of its own name wins over --set."""
     from snellen import entry
 
     named: dict[str, Any] = {"model.name": model} if model else {}
+    named |= {"train.autopilot": True} if autopilot else {}
     # As in names of files, so on the command line: super-resolution is super_resolution.
     named |= {"task": task.replace("-", "_")} if task else {}
     named |= {} if seed is None else {"seed": seed}

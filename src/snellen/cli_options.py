@@ -22,6 +22,7 @@ TASK = Annotated[str | None, typer.Option("--task", help="What to train for. Def
 KIND = Annotated[str | None, typer.Option("--task", help="What the annotations are for, where they serve several: classification, multilabel, detection, instance, keypoints, segmentation or restoration.")]  # fmt: skip
 SEED = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the run; of several runs, the first.")]
 SEEDS = Annotated[int, typer.Option("--seeds", min=1, max=20, help="Trainings of each; one can never decide.")]
+AUTOPILOT = Annotated[bool, typer.Option("--autopilot", help="Rules look while training goes on: they go back and lower the rate where it blows up, and end what is hopeless.")]  # fmt: skip
 RESUME = Annotated[bool, typer.Option("--resume", help="Go on where a stopped or killed run left off.")]
 LANG = Annotated[str, typer.Option("--lang", help="Language of the report and of what is told here: en or zh.")]
 JSON = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on standard output.")]

@@ -132,7 +132,9 @@ class Train(Frozen):
     `accumulate`: into how many parts a batch is cut ("auto": as few as the memory asks for). `precision`: fp16 needs CUDA.
     `compile`: torch.compile, off by default because compiling takes about a minute on a CPU ("auto": where the probe,
     which then takes that minute too, finds it faster). `checkpointing`: activations are computed twice instead of kept.
-    `sync_norm`: batch-norm over all processes of a distributed training."""
+    `sync_norm`: batch-norm over all processes of a distributed training. `autopilot`: rules look while training goes on, and
+    act: back to the best weights so far with a lower rate, or an early end. `renorm`: when training has ended, the statistics of
+    batch-norm are measured anew for the weights that were kept."""
 
     batch: Annotated[int, Field(ge=1)] = 32
     accumulate: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
@@ -148,6 +150,8 @@ class Train(Frozen):
     progressive: bool = False
     freeze_norm: bool = False
     gap_samples: Annotated[int, Field(ge=1)] = 256
+    autopilot: bool = False
+    renorm: bool = False
     threads: Annotated[int, Field(ge=1)] | None = None
 
     @property

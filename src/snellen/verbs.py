@@ -255,7 +255,8 @@ def _train(lab: Lab, recipe: Recipe) -> Healed:
 def _lab(case: Case, plan: Plan, budget: float | None, began: float, watch: Watch, stop: Callable[[], bool]) -> Lab:
     # What comes after the healing: test, Grad-CAM, export, latency, report.
     deadline = None if budget is None else began + budget - prepare.ENDING
-    return Lab(case, plan.catalog, plan.pixels, plan.setting, case.folder / "cache", watch, stop, deadline)
+    experience = opening.cache_folder() / "experience.jsonl"
+    return Lab(case, plan.catalog, plan.pixels, plan.setting, case.folder / "cache", watch, stop, deadline, experience)
 
 
 def _store(case: Case, answer: dict[str, Any]) -> dict[str, Any]:

@@ -301,6 +301,34 @@ def test_proposed_remedies_are_stored_as_diffs(pretended: Pretended, remedies) -
     assert row["diff"] == {"optim.settings.beta1": [0.9, 0.7]}
 
 
+def test_what_costs_too_much_together_is_taken_back(pretended: Pretended, remedies) -> None:
+    """Two remedies, each held to the margin by its trial; both together are not."""
+    from snellen.improve.kept import Kept, withdrawn
+
+    remedies("good", "harmful")
+    pretended.gains = {"good": -0.05, "harmful": -0.6, "useless": 0.0}
+    lab, recipes = pretended.lab(), [RECIPE]
+    for name in ("good", "harmful"):
+        (patch,) = [item.remedy.patch for item in prescribe([FINDING], recipes[-1]) if item.remedy.name == name]
+        recipes.append(
+            recipes[-1].change({"optim.settings": {**recipes[-1].optim.settings, **patch["optim.settings"]}})
+        )
+    for one in recipes:
+        for seed in (0, 1):
+            pretended.trained(lab, one, seed)
+    told = Verdict(
+        remedy="r", finding="fault", metric="log_loss", baseline=recipes[0].id, candidate=recipes[1].id, effect=0.1, low=0.0,
+        high=0.2, level=0.95, samples=300, seeds=2, looks=1, seconds=3.0, decision="adopt", reason="",
+    )  # fmt: skip
+    kept = Kept(RECIPE).then(recipes[1], told)
+    assert list(withdrawn(lab.case, kept)) == []
+    kept = kept.then(recipes[2], replace(told, baseline=recipes[1].id, candidate=recipes[2].id))
+    (back,) = withdrawn(lab.case, kept)
+    assert (back.decision, back.metric, back.looks, back.seeds) == ("reject", "accuracy", 0, 2)
+    assert "taken back" in back.reason
+    assert kept.before(back) == recipes[1]
+
+
 @pytest.mark.parametrize(
     "key", ["seed", "task", "metric", "gates", "gates.score", "data", "data.val", "data.test", "data.group"]
 )

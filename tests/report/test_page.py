@@ -17,6 +17,7 @@ from snellen.case import Case
 from snellen.report import page, words
 from snellen.report.words import Words, shorten, visible
 from snellen.run import Predictions, Run
+from snellen.shelf import RUN_RULES
 from snellen.values import Finding, SnellenError, Verdict
 
 
@@ -212,6 +213,29 @@ def test_non_finite_numbers_are_gaps(whole: Case, tmp_path: Path) -> None:
     text = page.render(case)
     assert _figures(text)["loss"]["data"][0]["y"][-1] is None
     assert "A non-finite loss stopped the training at step 999 in head.&lt;b&gt;weight" in text
+
+
+@pytest.mark.parametrize(
+    ("lang", "says"), [("en", "back to the weights of epoch 22 (accuracy 0.81)"), ("zh", "已退回第 22 轮的权重")]
+)
+def test_what_the_autopilot_did_is_told_beside_the_curves(lang: str, says: str, whole: Case, tmp_path: Path) -> None:
+    folder = tmp_path / "case"
+    shutil.copytree(whole.folder, folder)
+    case = Case(folder)
+    run = Run(folder / "runs" / case.read("final")["run"])
+    at = {"stage": "<b>all</b>", "epoch": 23, "step": 999}
+    run.record("nonfinite", {**at, "what": "loss", "samples": ["s0-0"], "tensor": ""})
+    finding = {"rule": "nonfinite", "severity": "warn", "message": "1"}
+    remedy = {"name": "lower_lr", "finding": "nonfinite", "patch": {"optim.lr": 3e-5}}
+    act = {"action": "back", "finding": finding, "remedy": remedy, "before": {"optim.lr": 3e-4}, "to": 22}
+    run.record("autopilot", {**at, **act, "score": 0.81, "metric": "accuracy"})
+    run.write_findings((*run.findings, *RUN_RULES.pick("autopilot")(run)))
+    text = page.render(case, lang=lang)
+    told = _own(text).partition('<section id="training">')[2].partition("</section>")[0]
+    assert says in told
+    assert "optim.lr 0.0003 → 3e-05" in told
+    assert "&lt;b&gt;all" in told
+    assert "stopped the training" not in told
 
 
 def test_the_numbers_of_the_verdict(text: str) -> None:

@@ -86,17 +86,19 @@ def test_a_nan_loss_names_its_sample(parts: Path, trained, job, weights_of) -> N
         record = stopped(run)
     assert run.cost["steps"] == 5
     assert record | {"meter": "nonfinite"} == {
-        "meter": "nonfinite", "stage": "all", "epoch": 2, "step": 5, "what": "loss", "tensor": "",
-        "samples": (f"s{plan[5][2]:03d}",),
+        "meter": "nonfinite", "stage": "all", "epoch": 2, "step": 5, "what": "loss", "tensor": "", "section": "",
+        "batch": 1, "size": 8, "samples": (f"s{plan[5][2]:03d}",),
     }  # fmt: skip
     assert finite(weights_of(run))
 
 
-def test_a_nan_gradient_names_its_section(parts: Path, trained, weights_of) -> None:
+def test_a_nan_gradient_names_its_weight_and_its_batch(parts: Path, trained, weights_of) -> None:
     with using(parts):
         run = trained(tiny.recipe({**CHANGE, "loss": {"name": "nan_gradient"}}))
         record = stopped(run)
-    assert (record["what"], record["step"], record["tensor"]) == ("gradient", 5, "stage1")
+    assert (record["what"], record["step"], record["section"]) == ("gradient", 5, "stage1")
+    assert (record["tensor"], record["batch"], record["size"]) == ("conv_stem.weight", 1, 8)
+    assert len(set(record["samples"])) == 8
     assert finite(weights_of(run))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from snellen.examine import diagnose
 from snellen.improve.effort import effort
+from snellen.improve.experience import learn, promise, remembered
+from snellen.improve.kept import Kept, withdrawn
 from snellen.improve.lab import Lab
 from snellen.improve.prescribe import Prescription, prescribe
 from snellen.improve.screen import Look, screen
@@ -36,17 +38,18 @@ def heal(lab: Lab, recipe: Recipe, audit: Iterable[Finding]) -> Healed:
     """Try the remedies of all findings, one after another, each against the recipe that is standing when its turn comes.
 
     The number of looks is planned from the time left before the first of them and kept for the life of the case, so that
-    the error budget (`recipe.improve.alpha`, over all remedies together) holds, however often healing is resumed.
+    the error budget (`recipe.improve.alpha`, over all remedies together) holds, however often healing is resumed. What is handed
+    over is on validation no worse than what it began with, by more than `recipe.improve.margin` of the recipe's metric.
     """
     run = lab.trained(recipe, recipe.seed)
     findings = [finding for finding in (*audit, *run.findings) if finding.severity in ANSWERED and finding.looked]
-    wanted = prescribe(findings, recipe)
+    wanted = prescribe(findings, recipe, promise=promise(_experience(lab, recipe)))
     _note(lab, recipe, wanted)
     seconds = float(run.cost["seconds"]) * SAFETY
     wanted = _screened(lab, recipe, wanted, seconds)
     planned, seeds = _planned(lab, recipe, wanted, seconds)
     budget = Budget(recipe.improve.alpha, max(1, planned * (seeds - 1)))
-    used = 0
+    used, kept = 0, Kept(recipe)
     for prescription in wanted:
         remedy = _again(prescription, recipe, run)
         if remedy is None:
@@ -60,20 +63,38 @@ def heal(lab: Lab, recipe: Recipe, audit: Iterable[Finding]) -> Healed:
             continue
         verdict = verify(lab, recipe, remedy, budget, seconds=seconds, seeds=seeds)
         used += verdict.looks
-        enter(lab, verdict)
+        if enter(lab, verdict) and lab.experience is not None:
+            cost = effort(recipe.change(remedy.patch)) / effort(recipe)
+            learn(lab.experience, verdict, task=recipe.task, cost=cost)
         if verdict.decision == "adopt":
             recipe = recipe.change(remedy.patch)
+            kept = kept.then(recipe, verdict)
             run = lab.trained(recipe, recipe.seed)
             run.write_findings(diagnose(run))
             seconds = float(run.cost["seconds"]) * SAFETY
+    for verdict in withdrawn(lab.case, kept):
+        enter(lab, verdict)
+        recipe = kept.before(verdict)
+        run = lab.trained(recipe, recipe.seed)
     return Healed(recipe, run, lab.case.verdicts)
 
 
-def enter(lab: Lab, verdict: Verdict) -> None:
-    """Append to the ledger, once: a resumed path comes to the same verdicts again."""
+def _experience(lab: Lab, recipe: Recipe) -> Mapping[str, Mapping[str, float]]:
+    """What earlier cases taught when this one began: healing that is resumed keeps its order."""
+    known = lab.case.read("experience")
+    if known is None:
+        known = remembered(lab.experience, recipe.task)
+        lab.case.write("experience", known)
+    return dict(known)
+
+
+def enter(lab: Lab, verdict: Verdict) -> bool:
+    """Append to the ledger, once: a resumed path comes to the same verdicts again. Returns whether it is new."""
     known = {(old.remedy, old.finding, old.baseline, old.candidate, old.looks) for old in lab.case.verdicts}
-    if (verdict.remedy, verdict.finding, verdict.baseline, verdict.candidate, verdict.looks) not in known:
+    new = (verdict.remedy, verdict.finding, verdict.baseline, verdict.candidate, verdict.looks) not in known
+    if new:
         lab.case.enter(verdict)
+    return new
 
 
 def _screened(lab: Lab, recipe: Recipe, wanted: Sequence[Prescription], seconds: float) -> tuple[Prescription, ...]:

@@ -20,7 +20,8 @@ from snellen.train.machine import Setting
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """`deadline` on the monotonic clock (None: no budget)."""
+    """`deadline` on the monotonic clock (None: no budget); `experience`: file of what trials of all cases have shown (None: it
+    is neither read nor written)."""
 
     case: Case
     catalog: Catalog
@@ -30,6 +31,7 @@ class Lab:
     watch: Callable[[Mapping[str, Any]], None]
     stop: Callable[[], bool]
     deadline: float | None
+    experience: Path | None = None
 
     @property
     def left(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from snellen.improve.experience import Promise
 from snellen.improve.score import paired
 from snellen.recipe import Recipe
 from snellen.shelf import REMEDIES, TASKS
@@ -17,8 +18,11 @@ BROKEN = (
     "nonfinite",
     "rate_too_high",
     "diverging",
+    "steps_too_large",
+    "steps_too_small",
     "gradient_exploding",
     "gradient_vanishing",
+    "dead_units",
     "collapsed",
     "broken_norm",
     "gradient_unstable",
@@ -47,9 +51,11 @@ def _far(finding: Finding) -> bool:
     return float(finding.evidence.get("excess", 1.0)) >= FAR
 
 
-def prescribe(findings: Iterable[Finding], recipe: Recipe) -> tuple[Prescription, ...]:
+def prescribe(
+    findings: Iterable[Finding], recipe: Recipe, *, promise: Promise = lambda finding, remedy: 1.0
+) -> tuple[Prescription, ...]:
     """Remedies in order: broken trainings and recipes first (causes before what they bring about), then by severity, then what lies far beyond its limit, and among equals
-    data, structure, training (SPEC S6).
+    by what was learnt of them in earlier trials (`promise`), then data, structure, training (SPEC S6).
 
     A patch that several findings ask for is listed once, for the first of them.
     """
@@ -66,6 +72,7 @@ def prescribe(findings: Iterable[Finding], recipe: Recipe) -> tuple[Prescription
                     BROKEN.index(finding.rule) if finding.rule in BROKEN else len(BROKEN),
                     -SEVERITIES.index(finding.severity),
                     not _far(finding),
+                    -promise(finding.rule, name),
                     module.ORDER,
                 )
                 found.append((rank, Prescription(_claiming(remedy, recipe), finding, module.SCREENS and screens)))

@@ -15,6 +15,8 @@ CURES = (
     "gradient_vanishing",
     "gradient_unstable",
     "nonfinite",
+    "steps_too_large",
+    "dead_units",
 )
 SOURCE = "SPEC L4, S4; Smith 2017, arXiv:1506.01186."
 SAFETY: Safety = "safe"

@@ -6,7 +6,7 @@ from snellen.recipe import Recipe
 from snellen.remedies._rates import rates
 from snellen.values import Finding, Remedy, Safety
 
-CURES = ("underfitting",)
+CURES = ("underfitting", "steps_too_small")
 SOURCE = "SPEC L4; Smith 2017, arXiv:1506.01186."
 SAFETY: Safety = "trade-off"
 ORDER = 205

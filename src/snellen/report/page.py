@@ -79,6 +79,7 @@ def _views(material: Material, words: Words) -> dict[str, Any]:
     seen = [finding.rule for finding in (*material.audit, *material.findings) if finding.looked]
     told = pages(seen, lang=words.lang.split("-")[0])
     paged = {page["rule"] for page in told}
+    acts = [words.finding(finding) for finding in material.findings if finding.rule == "autopilot" and finding.looked]
     return {
         "head": headline(material, words),
         "drawings": [wide(recipe, counts, words), tall(recipe, counts, words)] if recipe else [],
@@ -93,7 +94,9 @@ def _views(material: Material, words: Words) -> dict[str, Any]:
         "choices": tables.choices(material, words),
         "costs": tables.costs(material, words),
         "speeds": tables.speeds(material, words),
-        "nonfinite": material.signals["nonfinite"],
+        # Where the autopilot acted, it is told what it did; the others stopped the training.
+        "nonfinite": () if acts else material.signals["nonfinite"],
+        "acts": acts,
         "scores": tables.scores(material, words),
         "leaks": tables.leaks(material, words),
         "rows": material.rows,

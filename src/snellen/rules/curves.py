@@ -13,6 +13,7 @@ from snellen.catalog import MissingSignal
 from snellen.rows import Rows
 from snellen.run import Run
 from snellen.shelf import TASKS
+from snellen.values import Finding, thaw
 
 Record = Mapping[str, Any]
 # Guessing among a million classes, in nats.
@@ -49,6 +50,12 @@ def stored(run: Run, split: str) -> Any:
         return run.predictions(split)
     except MissingSignal:
         return None
+
+
+def acted(run: Run, rule: str) -> list[Finding]:
+    """What a rule said while training went on, and the autopilot answered: between two epochs it sees what no epoch's record shows."""
+    told = [thaw(item["finding"]) for item in optional(run, "autopilot")]
+    return [Finding(**item) for item in told if item["rule"] == rule]
 
 
 def median(values: Iterable[float]) -> float:

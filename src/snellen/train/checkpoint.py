@@ -22,7 +22,9 @@ class State:
     """Where a training stands: the one thing of the loop that changes. `batch` counts within the epoch, `epoch` within
     the stage, `epochs` and `steps` over the whole run; `parts` is into how many a batch was last cut;
     `scaler` what fp16's scaler has learnt in the stage; `records` are the steps of the epoch so far; `scores` the metric
-    after each epoch of the stage."""
+    after each epoch of the stage; `kept` the epoch of the run after which the best weights stood.
+
+    What the autopilot did: `patch` of the recipe that holds from then on, how often it acted, and in which epoch last."""
 
     stage: int = 0
     epoch: int = 0
@@ -36,6 +38,10 @@ class State:
     epoch_seconds: float = 0.0
     score: float | None = None
     loss: float | None = None
+    kept: int = 0
+    patch: dict[str, Any] = field(default_factory=dict)
+    acts: int = 0
+    acted: int = 0
     records: list[dict[str, Any]] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     # Kept outside `about`: the tensors of the best weights, and when a checkpoint was last written.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,20 @@ from snellen.train.draws import seed_of
 from snellen.train.enter import Entered, batches, enter
 from snellen.train.fit import fitted
 from snellen.train.job import Job, begin
+from snellen.train.look import at_end, exchanged
 from snellen.train.machine import Setting
 from snellen.train.mix import mix
 from snellen.train.objective import objective
 from snellen.train.observe import keep_if_best, observe, predict
-from snellen.train.step import NonFinite, clip, forward_backward, norms, record
+from snellen.train.pilot import Alarm, Pilot
+from snellen.train.renorm import renorm
+from snellen.train.step import NonFinite, clip, copied, forward_backward, moved, norms, record
 from snellen.values import SnellenError
 
 Watch = Callable[[Mapping[str, Any]], None]
+
+# How far a step moves the weights is measured in every so many steps of a stage: it reads all weights twice more.
+MEASURED = 10
 
 # Relative cost of a step, for the progress bar only.
 WEIGHT = {"head": 0.02, "last": 0.6, "all": 1.0}
@@ -60,45 +67,51 @@ def train(
     writer = checkpoint.Writer(job.run)
     # What a later, lost epoch wrote is written again.
     job.run.journal.rewind(lambda item: item["epoch"] <= state.epochs)
-    loss = objective(job)
-    stopped = ""
+    loss, stopped = objective(job), ""
+    pilot = Pilot(job, catalog, lambda words: watch({"notice": words}))
 
     if state.score is None:
         _first_look(job, state)
-    try:
-        for number in range(state.stage, len(job.recipe.stages)):
-            # A stage starts from the weights that were kept, with a fresh average and fresh moments.
-            job.model.load_state_dict(state.best)
-            now = enter(job, number, tell=lambda words: watch({"notice": words}))
-            if tensors:
-                checkpoint.restore(tensors, job.model, now.average, now.optimizer)
-                if state.scaler:
-                    now.scaler.load_state_dict(state.scaler)
-                tensors = {}
+    while state.stage < len(job.recipe.stages) and not stopped:
+        # A stage starts from the weights that were kept, with a fresh average and fresh moments; it does so again where the
+        # autopilot went back, with the recipe that it has changed.
+        number, work = state.stage, pilot.changed(state)
+        work.model.load_state_dict(state.best)
+        work.model.zero_grad(set_to_none=True)
+        now = enter(work, number, tell=lambda words: watch({"notice": words}))
+        if tensors:
+            checkpoint.restore(tensors, work.model, now.average, now.optimizer)
+            if state.scaler:
+                now.scaler.load_state_dict(state.scaler)
+            tensors = {}
+        try:
             while state.epoch < now.stage.epochs:
-                plan = batches(job, number, state.epoch)
+                plan = batches(work, number, state.epoch)
                 # Once an epoch: walking through all modules costs more than a step of a head, and only evaluation changes them.
                 now.net.train()
-                stages.set_modes(job.model, freeze_norm=job.recipe.train.freeze_norm)
+                stages.set_modes(work.model, freeze_norm=work.recipe.train.freeze_norm)
                 for chosen in plan[state.batch :]:
-                    state.records.append(_step(job, now, state, loss, chosen))
-                    watch(_progress(job, state, now, len(plan)))
+                    state.records.append(_step(work, now, state, loss, chosen))
+                    pilot.within(state, now.stage.name, len(plan))
+                    watch(_progress(work, state, now, len(plan)))
                     if stop():
-                        writer.save(state, job.model, now.average, now.optimizer)
+                        writer.save(state, work.model, now.average, now.optimizer)
                         writer.wait()
                         raise Interrupted(str(folder))
-                observe(job, state, now.average, now.rows, now.stage.name)
+                looked = partial(at_end, work, now.stage, state.epoch)
+                pilot.hear(observe(work, state, now.average, now.rows, now.stage.name, look=looked))
+                pilot.after(state, now.stage.epochs)
                 state.epoch, state.epochs, state.batch = state.epoch + 1, state.epochs + 1, 0
-                state.records, state.epoch_seconds = [], 0.0
+                state.records = []
                 if time.monotonic() - state.saved_at >= checkpoint_seconds:
-                    writer.save(state, job.model, now.average, now.optimizer)
+                    writer.save(state, work.model, now.average, now.optimizer)
             state.stage, state.epoch, state.stage_steps, state.scores = number + 1, 0, 0, []
-    except NonFinite as trouble:
-        stopped = "nonfinite"
-        where = {"stage": now.stage.name, "epoch": state.epochs + 1, "step": state.steps}
-        known = job.validation.ids if trouble.what == "metric" else [job.training.ids[place] for place in chosen]
-        ids = [known[place] for place in trouble.places]
-        job.run.record("nonfinite", {**where, "what": trouble.what, "tensor": trouble.tensor, "samples": ids})
+        except NonFinite as trouble:
+            known = work.validation.ids if trouble.what == "metric" else work.training.take(plan[state.batch]).ids
+            finding = pilot.seen(state, trouble, now.stage.name, known)
+            stopped = pilot.answer(state, finding, now.stage.name, len(plan))
+        except Alarm as alarm:
+            stopped = pilot.answer(state, alarm.finding, now.stage.name, len(plan))
     # Still writing, it would put `last` back after `_finish` has removed it.
     writer.wait()
     return _finish(job, state, stopped)
@@ -136,15 +149,17 @@ def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -
     by_section = norms(now.sections)
     total = sum(norm**2 for norm in by_section.values()) ** 0.5
     clipped = clip(now.sections, total, job.recipe.optim.clip)
+    before = copied(now.sections) if state.stage_steps % MEASURED == 0 else None
     now.scaler.step(now.optimizer)
     now.scaler.update()
+    update = None if before is None else moved(now.sections, before)
     state.scaler = now.scaler.state_dict()
     now.optimizer.zero_grad(set_to_none=True)
     now.average.update(state.stage_steps)
 
     state.batch, state.steps, state.stage_steps = state.batch + 1, state.steps + 1, state.stage_steps + 1
     state.epoch_seconds += time.perf_counter() - start
-    return record(value, by_section, lr=lr, clipped=clipped, n=len(chosen), waited=waited)
+    return record(value, by_section, lr=lr, clipped=clipped, n=len(chosen), waited=waited, update=update)
 
 
 def _seed_dropout(seed: int, device: str) -> None:
@@ -167,9 +182,13 @@ def _finish(job: Job, state: State, stopped: str) -> Run:
     job.model.load_state_dict(state.best)
     # Under a head that was trained alone lies the trunk whose features are at hand.
     alone = all(stage.unfreeze == "head" for stage in job.recipe.stages)
+    if job.recipe.train.renorm and not alone:
+        renorm(job, state)
     rows = enter(job, 0).rows if alone else lambda samples: predict(job, samples)
     job.run.write_predictions("val", rows(job.validation))
     job.run.write_predictions("train", rows(job.subset))
+    if (other := exchanged(job)) is not None:
+        job.run.write_predictions("val_exchanged", other)
     checkpoint.save_best(job.run, state)
     job.run.finish(
         {

@@ -25,13 +25,15 @@ RowsOf = Callable[[Samples], Rows]
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What the meters read: the steps' records, the rows of validation and of the fixed training subset, the times."""
+    """What the meters read: the steps' records, the rows of validation and of the fixed training subset, the times; `look` at
+    the end of a stage (train/look), else None. A meter that has nothing to measure by gives None."""
 
     steps: tuple[dict[str, Any], ...]
     validation: Rows
     training: Rows
     seconds: float
     evaluation_seconds: float
+    look: Any = None
 
 
 def rows_of(job: Job, samples: Samples, outputs: Iterable[Tensor]) -> Rows:
@@ -72,18 +74,27 @@ def outputs(model: nn.Module, setting: Setting, batches: Iterable[Tensor]) -> It
         yield found
 
 
-def observe(job: Job, state: State, average: Average, rows: RowsOf, stage: str) -> None:
-    """Evaluate the averaged weights, write every meter's record, and keep the weights where they are the best so far."""
-    start = time.perf_counter()
+def observe(
+    job: Job, state: State, average: Average, rows: RowsOf, stage: str, *, look: Callable[[], Any] = lambda: None
+) -> dict[str, dict[str, Any]]:
+    """Evaluate the averaged weights, write every meter's record, and keep the weights where they are the best so far; return
+    what was written. `look` is called while the model has the averaged weights."""
+    start, before = time.perf_counter(), state.best
     with average.applied():
         validation, training = rows(job.validation), rows(job.subset)
         state.scores.append(keep_if_best(job, state, validation))
+        looked = look()
+    if state.best is not before:
+        state.kept = state.epochs + 1
     spent = time.perf_counter() - start
-    epoch = Epoch(tuple(state.records), validation, training, state.epoch_seconds, spent)
+    epoch = Epoch(tuple(state.records), validation, training, state.epoch_seconds, spent, looked)
     where = {"stage": stage, "epoch": state.epochs + 1, "step": state.steps}
     meters = [name for name in METERS.names() if METERS.serves(name, job.recipe.task)]
-    job.run.record_all({name: {**where, **METERS.pick(name)(epoch)} for name in meters})
-    state.seconds += state.epoch_seconds + spent
+    measured = {name: METERS.pick(name)(epoch) for name in meters}
+    signals = {name: {**where, **values} for name, values in measured.items() if values is not None}
+    job.run.record_all(signals)
+    state.seconds, state.epoch_seconds = state.seconds + state.epoch_seconds + spent, 0.0
+    return signals
 
 
 def keep_if_best(job: Job, state: State, validation: Rows) -> float:

@@ -76,10 +76,37 @@ def clip(sections: Mapping[str, list[nn.Parameter]], norm: float, limit: float |
     return True
 
 
+@torch.no_grad()
+def copied(sections: Mapping[str, list[nn.Parameter]]) -> dict[str, list[Tensor]]:
+    """The weights as they are before a step, by section."""
+    return {name: [parameter.detach().clone() for parameter in own] for name, own in sections.items()}
+
+
+@torch.no_grad()
+def moved(sections: Mapping[str, list[nn.Parameter]], before: Mapping[str, list[Tensor]]) -> dict[str, float]:
+    """How far a step moved the weights, by section: norm of the difference over norm of the weights (0 of none)."""
+    found = {}
+    for name, own in sections.items():
+        was = torch.stack(torch._foreach_norm(before[name])).norm()
+        step = torch.stack(torch._foreach_norm(torch._foreach_sub(list(own), before[name]))).norm()
+        found[name] = float(step / was) if was > 0 else 0.0
+    return found
+
+
 def record(
-    loss: float, by_section: Mapping[str, float], *, lr: float, clipped: bool, n: int, waited: float = 0.0
-) -> dict[str, Any]:
-    """What the meters read of one step; `waited`: seconds until its batch was there."""
+    loss: float, by_section: Mapping[str, float], *, lr: float, clipped: bool, n: int, waited: float = 0.0,
+    update: Mapping[str, float] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """What the meters read of one step; `waited`: seconds until its batch was there; `update`: how far it moved the weights,
+    by section, where that was measured."""
     norm = sum(value**2 for value in by_section.values()) ** 0.5
-    groups = dict(by_section)
-    return {"loss": loss, "norm": norm, "groups": groups, "lr": lr, "clipped": clipped, "n": n, "waited": waited}
+    found = {
+        "loss": loss,
+        "norm": norm,
+        "groups": dict(by_section),
+        "lr": lr,
+        "clipped": clipped,
+        "n": n,
+        "waited": waited,
+    }
+    return found if update is None else {**found, "update": dict(update)}

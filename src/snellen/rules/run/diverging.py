@@ -8,7 +8,8 @@ rate must come down before anything else of the run is judged.
 
 Known problems
 One batch with a wrong label or a broken image can do the same; then the gradient norm leaps in a single step. A log
-that holds only the mean of an epoch hides a blow-up within it.
+that holds only the mean of an epoch hides a blow-up within it; with the autopilot the rule looks within epochs too, at the
+means of a few hundred samples.
 
 Source
 SPEC S5; Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.2.4 (cliffs), 11.4.1 (rate too high).
@@ -19,10 +20,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from snellen.rules.curves import BLOWN, Record, by_stage, needed, numbers, told, unlearned
+from snellen.rules.curves import BLOWN, Record, acted, by_stage, needed, numbers, told, unlearned
 from snellen.run import Run
 from snellen.values import Finding
 
+# The autopilot goes back to the weights that were kept.
+ACTS = "back"
 SAID = {
     "leap": "rose to {value:.3g} in epoch {epoch}, from {before:.3g} at its lowest, and ended at {end:.3g}",
     "start": "averaged {value:.3g} in its first epoch and ended at {end:.3g}; guessing among a million classes costs {limit:.1f}",
@@ -42,7 +45,7 @@ def diverging(run: Run, *, leap: float = 3.0, above: float = 1.5, least: float =
         sign = _leaps(items, leap, above, floor) or (_starts(items) if run.knows("loss.name") else None)
         if sign:
             return [_finding(run, stage, sign)]
-    return []
+    return acted(run, "diverging")[:1]
 
 
 def _curve(items: Sequence[Record]) -> list[tuple[int, float]]:
@@ -91,6 +94,21 @@ FIRES = (
     {"signals": _run([2.3, 0.9, 0.6, 6.0, 2.4, 2.3]), "recipe": {"optim.clip": None}},
     {"signals": _run([4e5, 16.0, 3.2, 2.9])},
     {"signals": _run([0.9, 0.7], "head") + _run([0.8, 2.9], "all")},
+    # Within an epoch that the autopilot did not let end.
+    {
+        "signals": [
+            *_run([2.1, 1.4, 0.9]),
+            {"meter": "autopilot", "stage": "all", "epoch": 2}
+            | {
+                "finding": {
+                    "rule": "diverging",
+                    "severity": "warn",
+                    "message": "Training diverged: it rose to 9 in epoch 2.",
+                    "evidence": {"sign": "leap", "value": 9.0, "before": 1.4, "epoch": 2, "end": 9.0, "stage": "all"},
+                }
+            },
+        ]
+    },
 )
 SILENT = (
     {"signals": _run([2.2, 1.1, 0.6, 0.4, 0.35])},

@@ -2,7 +2,8 @@
 Reports the step at which a loss, a gradient or a metric was no longer a finite number, and the samples of that batch.
 
 Why it matters
-From that step on every weight can be NaN; training was stopped there, so that the last good weights are kept.
+From that step on every weight can be NaN; training was stopped there, so that the last good weights are kept, or the
+autopilot went back to them.
 
 Known problems
 The batch where it was seen is not always the one that caused it: weights can grow for many steps before.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from snellen.rules.curves import optional, told
 from snellen.run import Run
-from snellen.values import Finding
+from snellen.values import Finding, Severity
 
 
 def nonfinite(run: Run) -> list[Finding]:
@@ -27,13 +28,17 @@ def nonfinite(run: Run) -> list[Finding]:
         return []
     first = seen[0]
     samples = tuple(first.get("samples", ()))
+    size = first.get("size", len(samples))
     place = f" in {first['tensor']}" if first.get("tensor") else ""
     # Another tool's log neither names the step and its batch nor says that its training stopped.
     of = first.get("of")
-    end = "stopped" if of is None else "went_on" if of > first["epoch"] else "ended"
+    flown = of is None and bool(told(run, "train.autopilot"))
+    end = ("flown" if flown else "stopped") if of is None else "went_on" if of > first["epoch"] else "ended"
     where = {
         "stopped": f"at step {first['step']} of stage {first['stage']!r}, epoch {first['epoch']}; training stopped there. "
-        f"The batch held {len(samples)} samples.",
+        f"{len(samples)} samples of the batch of {size} are named.",
+        "flown": f"at step {first['step']} of stage {first['stage']!r}, epoch {first['epoch']}; the autopilot answered. "
+        f"{len(samples)} samples of the batch of {size} are named.",
         "went_on": f"in epoch {first['epoch']} of {of}; the training went on all the same.",
         "ended": f"in epoch {first['epoch']}, with which the log ends.",
     }[end]
@@ -45,12 +50,16 @@ def nonfinite(run: Run) -> list[Finding]:
         "stage": first["stage"],
         "epoch": first["epoch"],
         "n": len(samples),
+        "size": size,
         "of": of,
         "seen": end,
         "precision": str(run.environment.get("precision", told(run, "train.precision") or "")),
         "lr": told(run, "optim.lr"),
     }
-    return [Finding(rule="nonfinite", severity="block", message=message, evidence=evidence, samples=samples)]
+    # Where the autopilot went back and training came to its end, the weights that were kept are whole.
+    mended = flown and not any(item["action"] == "stop" for item in optional(run, "autopilot"))
+    severity: Severity = "warn" if mended else "block"
+    return [Finding(rule="nonfinite", severity=severity, message=message, evidence=evidence, samples=samples)]
 
 
 _STOP = {
@@ -74,6 +83,7 @@ FIRES = (
         "recipe": {"train.precision": "bf16"},
     },
     {"signals": [{**_STOP, "what": "metric", "epoch": 1, "step": 1}], "recipe": {"optim.lr": 0.5, "optim.clip": None}},
+    {"signals": [_STOP], "recipe": {"train.autopilot": True}},
     {"signals": [{**_LOGGED, "of": 9}]},
     {"signals": [{**_LOGGED, "of": 3}]},
 )
