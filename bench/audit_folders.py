@@ -87,16 +87,22 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, default=None, help="where the cases are kept (default: nowhere)")
     parser.add_argument("--again", action="store_true", help="measure folders that were measured before, too")
     given = parser.parse_args()
-    known: dict[str, Any] = store.read_json(STORED)["folders"] if STORED.is_file() else {}
+    known = measured()
     asked = [folder.resolve() for folder in given.folders]
     for folder in asked:
         if folder.name in known and sound(known[folder.name]) and not given.again:
             continue
         with tempfile.TemporaryDirectory(prefix="snellen-bench-") as place:
             known[folder.name] = audited(folder, (given.keep or Path(place)) / folder.name)
-        keep(known)
+        # Another process may have written meanwhile.
+        keep(measured() | {folder.name: known[folder.name]})
         print(folder.name, json.dumps(known[folder.name]), flush=True)
     return 0 if all(sound(known[folder.name]) for folder in asked) else 1
+
+
+def measured() -> dict[str, Any]:
+    """What is stored of earlier folders, by name."""
+    return dict(store.read_json(STORED)["folders"]) if STORED.is_file() else {}
 
 
 def keep(folders: dict[str, Any]) -> None:
