@@ -141,8 +141,8 @@ def _times(folders: Mapping[str, Any]) -> str:
         for name, told in folders.items()
     ]  # fmt: skip
     words = (
-        "Seconds per 1000 images, from a cold cache, with reading, decoding, embedding, judging and the report, without the "
-        "probe of the machine that is made once. Reported, not asserted: the machine was not kept free of other work."
+        "Seconds of all processors together per 1000 images, from a cold cache, with reading, decoding, embedding, judging and the "
+        "report. Reported, not asserted: the machine was not kept free of other work."
     )
     return f"{words}\n\n{table(['folder', 'images', 'snellen', *tools, 'byte-identical afterwards'], rows)}"
 

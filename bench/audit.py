@@ -28,7 +28,8 @@ import numpy as np
 import _planted as planted
 import snellen
 from _audit_objects import rows as objects
-from _audit_page import PAGE, printed, render
+from _audit_page import printed
+from _audit_whole import write_page
 from _command import command
 from _planted import ANSWERS, HALVES, Fault, Flags
 from _results import RESULTS, environment
@@ -69,9 +70,9 @@ class Audited:
 
 @dataclass(slots=True)
 class Steps:
-    """Seconds by title of a step, from the events that the audit tells."""
+    """Seconds of all processors by title of a step, from the events that the audit tells."""
 
-    began: float = field(default_factory=time.perf_counter)
+    began: float = field(default_factory=time.process_time)
     seconds: dict[str, float] = field(default_factory=dict)
     title: str = "start"
 
@@ -82,7 +83,7 @@ class Steps:
 
     def close(self) -> None:
         """End the step that is under way."""
-        now = time.perf_counter()
+        now = time.process_time()
         self.seconds[self.title] = self.seconds.get(self.title, 0.0) + now - self.began
         self.began = now
 
@@ -295,7 +296,7 @@ def keep(told: Mapping[str, Any], half: str) -> None:
         "calibration": {"gemm": speed.gemm, "memcpy": speed.memcpy}, "half": half, "folders": {**folders, **told},
     }  # fmt: skip
     store.write_json(STORED, result)
-    store.write_text(PAGE, render(result))
+    write_page()
 
 
 if __name__ == "__main__":
