@@ -14,9 +14,9 @@ FOLDERS_HEAD = """Written by `bench/audit_folders.py`: `snellen audit FOLDER` in
 *unseen* counts the rules that say they could not look. Every file of a folder is hashed (MD5) before and after. Seconds are those of all
 processors together, with starting and importing: the machine was not kept free of other work."""
 SCALE_HEAD = """Written by `bench/audit_scale.py`. The images are blends of two real ones with other brightness and noise, one in twenty a changed copy
-of another. Seconds of all processors for the steps whose cost could grow faster than the number of images. *index*: neighbours of the reduced
-embeddings by an inverted file, and beside it what comparing all with all takes (not tried where it would take long); *copies*: that search with laying the proposed pairs
-upon each other; *near*: thumbnails in a tree, for the share of the planted copies behind it; *judge*: heads on the labels, clusters,
+of another. Seconds of all processors for the steps whose cost could grow faster than the number of images. *index*: pairs that the reduced
+embeddings propose, by an inverted file, and beside it what comparing all with all takes (not tried where it would take long); *register*: laying
+these pairs upon each other, told for all of them from 1,000 of them; *near*: thumbnails in a tree, for the share of the planted copies behind it; *judge*: heads on the labels, clusters,
 outliers, markers, the map; *rules*: all catalog rules. Decoding, measuring and embedding cost the same for every image by construction and are left out.
 The slope is of log seconds over log images, over the last three sizes: 1 is linear, 2 quadratic."""
 PASS_HEAD = """Written by `bench/audit_pass.py`, also in [RESULTS.md](RESULTS.md): both sides by turns in one process, in seconds of
@@ -54,13 +54,13 @@ def scale(result: Mapping[str, Any]) -> str:
     """A row for every size, and the slopes."""
     steps = result["steps"]
     rows = [[str(row["images"]), *(_seconds(row.get(step)) for step in steps), *_found(row)] for row in result["rows"]]
-    rows.append(["slope", *(_seconds(result["slopes"].get(step)) for step in steps), "", ""])
-    head = ["images", *(f"{step} (s)" for step in steps), "copies found (near)", "copies found (index)"]
+    rows.append(["slope", *(_seconds(result["slopes"].get(step)) for step in steps), "", "", ""])
+    head = ["images", *(f"{step} (s)" for step in steps), "pairs", "copies found (near)", "copies proposed (index)"]
     return f"## Growing\n\n{SCALE_HEAD}\n\n{table(head, rows)}\n\n{result['note']}\n"
 
 
 def _found(row: Mapping[str, Any]) -> list[str]:
-    return [f"{row['found']:.1%}", f"{row['known']:.1%}"]
+    return [str(row["pairs"]), f"{row['found']:.1%}", f"{row['known']:.1%}"]
 
 
 def _seconds(value: float | None) -> str:

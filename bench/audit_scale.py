@@ -1,4 +1,4 @@
-"""How the cost of an audit grows: near duplicates, copies, judging labels, the split and the catalog's rules, to 100,000 images.
+"""How the cost of an audit grows: near duplicates, proposing and registering copies, judging labels, the split and the catalog's rules, to 100,000 images.
 
     python bench/audit_scale.py [--data FOLDER] [--most 100000] [--quick]
 
@@ -31,7 +31,6 @@ from _rounds import calibration
 from snellen import store
 from snellen.catalog import OK, Catalog
 from snellen.data.duplicates import near_clusters
-from snellen.data.index import nearest
 from snellen.data.measure import THUMB
 from snellen.data.pixels import Pixels, open_pixels
 from snellen.data.read import read
@@ -40,7 +39,7 @@ from snellen.examine import audit
 from snellen.parts.meters.memory import memory
 from snellen.recipe import Recipe
 from snellen.shelf import TASKS
-from snellen.train.copies import copies
+from snellen.train.copies import proposed, verified
 from snellen.train.machine import Setting
 from snellen.train.measure import embedded, measure
 from snellen.values import FrozenMap
@@ -50,7 +49,9 @@ COUNTS = (1_000, 3_000, 10_000, 30_000, 100_000)
 BASE, SIZE, COPIES = 4_000, 64, 20
 # Images whose embedding is timed; up to so many rows all are compared with all, for comparison.
 TIMED, COMPARED = 256, 30_000
-STEPS = ("near", "index", "all with all", "copies", "split", "judge", "rules")
+# Of the proposed pairs so many are registered at most, and told for all: each costs the same.
+REGISTERED = 1_000
+STEPS = ("near", "index", "all with all", "register", "split", "judge", "rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +137,18 @@ def enlarged(base: Catalog, images: np.ndarray, count: int) -> tuple[Catalog, Pi
 
 
 def timed(base: Catalog, images: np.ndarray, count: int) -> dict[str, Any]:
-    """Seconds of the steps, the share of copies that share a cluster with their source, and of those whose source is among
-    their nearest in the index."""
+    """Seconds of the steps, the share of copies that share a cluster with their source, and of those that the
+    index proposes with their source."""
     catalog, pixels, source = enlarged(base, images, count)
-    points, seconds = catalog.column("embedding").astype(np.float32), Seconds({})
-    rows, _ = seconds("index", lambda: nearest(points, 6))
+    embedding, seconds = catalog.column("embedding"), Seconds({})
+    pairs = seconds("index", lambda: proposed(embedding))
     if count <= COMPARED:
-        seconds("all with all", lambda: compared(points))
-    also = seconds("copies", lambda: copies(catalog, pixels))
+        seconds("all with all", lambda: compared(embedding.astype(np.float32)))
+    some = np.random.default_rng(0).permutation(pairs)[:REGISTERED]
+    seconds("register", lambda: verified(some, catalog.column("thumb"), pixels, pixels.rows_of(catalog)))
+    seconds.told["register"] *= len(pairs) / max(1, len(some))
     near = seconds("near", lambda: near_clusters(catalog))
-    catalog = catalog.with_columns({"near": near_clusters(catalog, also=also)})
+    catalog = catalog.with_columns({"near": near})
     unsplit = catalog.with_columns({"split": [""] * count})
     seconds("split", lambda: split(unsplit, val=0.1, test=0.1, seed=0))
     catalog = seconds("judge", lambda: measure(catalog, pixels, nn.Identity(), Setting(), size=SIZE))
@@ -153,7 +156,8 @@ def timed(base: Catalog, images: np.ndarray, count: int) -> dict[str, Any]:
     first = near[: len(source)]
     return {
         "images": count, **seconds.told, "found": float(((first == near[source]) & (first >= 0)).mean()),
-        "known": float((rows[: len(source)] == source[:, None]).any(axis=1).mean()), "pairs": len(also),
+        "known": float(np.isin(keys(np.stack([np.arange(len(source)), source], axis=1), count), keys(pairs, count)).mean()),
+        "pairs": len(pairs),
         "findings": len(findings), "peak_bytes": memory(None)["peak_bytes"],
     }  # fmt: skip
 
@@ -169,6 +173,11 @@ class Seconds:
         done = work()
         self.told[step] = time.process_time() - began
         return done
+
+
+def keys(pairs: np.ndarray, count: int) -> np.ndarray:
+    """One number for every pair [p, 2] of rows below `count`, whichever comes first, [p]."""
+    return np.asarray(pairs.min(axis=1) * count + pairs.max(axis=1))
 
 
 def compared(points: np.ndarray) -> None:

@@ -31,7 +31,7 @@ def test_the_page_holds_what_was_stored(tmp_path: Path) -> None:
         "name": "pixels", "ours": 1.1, "peer": 1.0, "unit": "s", "goal": "<= 1.15", "ratio": 1.1, "low": 1.0, "high": 1.2,
         "verdict": "undecided", "note": "n",
     }  # fmt: skip
-    rows = [{"images": count, "near": count / 1000, "found": 0.5, "known": 1.0} for count in (1000, 2000)]
+    rows = [{"images": count, "near": count / 1000, "found": 0.5, "known": 1.0, "pairs": 7} for count in (1000, 2000)]
     steps = {"steps": ["near", "copies"], "rows": rows, "slopes": {"near": 1.0, "copies": None}, "note": "Material."}
     store.write_json(tmp_path / "audit_folders.json", {"folders": {"b": FAILED, "a": WELL}})
     store.write_json(tmp_path / "audit_pass.json", {"ratios": [ratio]})
@@ -41,7 +41,7 @@ def test_the_page_holds_what_was_stored(tmp_path: Path) -> None:
     assert "| a | 8 | classification | 0 | 2.00 | 250 | 0.5 | 1 / 2 / 0 | 0 | 0.4 | yes |" in page
     assert "| b | - | - | 1 | 1.00 | - | - | - | - | - | NO, 1 of 3 |" in page
     assert "| pixels | 1.10 s | 1.00 s | ≤ 1.15 | 1.10 [1.00, 1.20] | undecided |" in page
-    assert "| 1000 | 1.00 | - | 50.0% | 100.0% |" in page
+    assert "| 1000 | 1.00 | - | 7 | 50.0% | 100.0% |" in page
     assert "| slope | 1.00 | - |" in page
 
 
@@ -75,6 +75,10 @@ def test_the_slope_is_of_the_last_three_sizes() -> None:
     rows = [{"images": count, "near": count**1.5} for count in (10, 100, 1000, 10_000)] + [{"images": 10**5}]
     assert audit_scale.slope(rows, "near") == pytest.approx(1.5)
     assert audit_scale.slope(rows, "copies") is None
+
+
+def test_a_pair_has_one_key_whichever_comes_first() -> None:
+    assert audit_scale.keys(np.asarray([[3, 1], [1, 3], [0, 2]]), 10).tolist() == [13, 13, 2]
 
 
 def test_decoding_alone_writes_what_is_stored(tmp_path: Path, photos) -> None:

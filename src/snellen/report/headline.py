@@ -17,13 +17,20 @@ def headline(material: Material, words: Words) -> View:
     gates = list(material.final.get("gates") or ())
     return {
         "name": material.name,
-        "task": words.label("tasks", material.recipe.task) if material.recipe else None,
+        "task": _task(material, words),
         "status": _status(material, gates),
         "score": _score(material, words),
         "gates": [_gate(gate, words) for gate in gates],
         "sentence": _sentence(material, words),
         "tiles": _tiles(material, words),
     }
+
+
+def _task(material: Material, words: Words) -> str | None:
+    """What the recipe is for, else what the annotations are for."""
+    if material.recipe is not None:
+        return words.label("tasks", material.recipe.task)
+    return words.label("tasks", material.catalog.task) if material.catalog is not None else None
 
 
 def _status(material: Material, gates: list[Mapping[str, Any]]) -> str:

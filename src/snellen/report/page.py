@@ -31,6 +31,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 BEFORE = ("verdict", "pipeline", "data", "recipe", "training")
 BETWEEN = ("findings", "remedies")
 AFTER = ("export", "reproduce")
+# Of a case in which the data was examined and nothing else was done: what could not be there is not told section by section.
+LOOKED = ("verdict", "data", "rules", "reproduce")
 
 
 def write(case: Case, *, lang: str = "en", out: Path | None = None) -> Path:
@@ -58,7 +60,9 @@ def render(case: Case, *, lang: str = "en") -> str:
         .render(
             t=words,
             lang=words.lang,
-            sections=(*BEFORE, section.scores, *BETWEEN, section.pictures, *AFTER),
+            sections=LOOKED
+            if _only_looked(material)
+            else (*BEFORE, section.scores, *BETWEEN, section.pictures, *AFTER),
             kind=section.name,
             style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
             policy=policy_of(scripts.values()),
@@ -70,6 +74,11 @@ def render(case: Case, *, lang: str = "en") -> str:
             **shown.views,
         )
     )
+
+
+def _only_looked(material: Material) -> bool:
+    """Whether the catalog rules have looked and nothing was planned, trained or tried."""
+    return material.audited and not (material.runs or material.plan or material.remedies or material.final)
 
 
 def _views(material: Material, words: Words) -> dict[str, Any]:
