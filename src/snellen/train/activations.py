@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from snellen.recipe import Stage
 from snellen.train.boundary import Tail, tail_of
 from snellen.train.features import digest
 from snellen.train.job import Job
+from snellen.train.kept import kept, origin
 from snellen.train.observe import RowsOf, predict, rows_of
 from snellen.train.source import ActivationSource, PixelSource, Samples
 
@@ -25,6 +27,8 @@ CHUNK = 64
 # One cache may take this much, and no more than this share of the free disk; all of a case together HELD.
 MOST_BYTES, MOST_SHARE = 4 << 30, 0.25
 HELD = 12 << 30
+# Half precision has more digits than bfloat16 but a smaller range.
+HALF_LIMIT = 6e4
 
 
 def cuttable(job: Job, stage: Stage) -> bool:
@@ -50,33 +54,53 @@ def cut(job: Job, stage: Stage) -> Tail | None:
 
 
 def view_count(job: Job) -> int:
-    """Augmented views of an image that are cached; one says all where nothing is augmented."""
+    """Views of an image that are cached; one says all where nothing is augmented."""
     return job.recipe.train.views if job.recipe.augment.parts or job.recipe.augment.aimed else 1
 
 
+def views_of(job: Job) -> Iterator[Iterator[Tensor]]:
+    """Network input of every sample of the pool, view by view, batch by batch. Several views are augmented; one alone shows
+    each image as it is, for it would show the same crop of it in every epoch."""
+    size, views = job.recipe.data.size, view_count(job)
+    if views == 1:
+        yield job.pool.plain(size, *job.normal, batch=CHUNK)
+        return
+    source = PixelSource(job.pool, job.augmenter, VIEW_SEED)
+    chunks = np.split(np.arange(len(job.pool)), range(CHUNK, len(job.pool), CHUNK))
+    for view in range(views):
+        yield (source.batch(chosen, view) for chosen in chunks)
+
+
 def view_source(job: Job, stage: Stage, tail: Tail) -> ActivationSource | None:
-    """Half-precision activations of K views of every sample of the pool; None where they would not pay or not fit."""
+    """Half-precision activations of the views of every sample of the pool; None where they would not pay or not fit."""
     if not pays(job, stage):
         return None
-    views, augment = view_count(job), job.recipe.augment
-    source = PixelSource(job.pool, job.augmenter, VIEW_SEED)
-    first = _beginning(job, tail, source.batch(np.arange(1), 0))
-    shape = (views, len(job.pool), *first.shape[1:])
-    # Half precision has more digits than bfloat16 but a smaller range: a network whose activations leave it is run whole.
-    if not _room(job.cache, shape, np.float16) or not bool((first.abs() < 3e4).all()):
+    if view_count(job) == 1 and (known := _known(job, tail)) is not None:
+        return known
+    first = _beginning(job, tail, next(next(views_of(replace(job, pool=job.pool.take(np.arange(1)))))))
+    shape = (view_count(job), len(job.pool), *first.shape[1:])
+    # A network whose activations leave the range of half precision is run whole.
+    if not room(job.cache, shape, np.float16) or not bool((first.abs() < HALF_LIMIT / 2).all()):
         return None
-
-    def chunks() -> Iterator[np.ndarray]:
-        for view in range(views):
-            for start in range(0, len(job.pool), CHUNK):
-                chosen = np.arange(start, min(start + CHUNK, len(job.pool)))
-                yield _beginning(job, tail, source.batch(chosen, view)).clamp(-6e4, 6e4).half().numpy()
-
-    named = augment.model_dump(mode="json", include={"parts", "aimed"})
-    name = _name(job, tail, job.pool, size=job.recipe.data.size, augment=named, views=views)
+    chunks = (
+        _beginning(job, tail, images).clamp(-HALF_LIMIT, HALF_LIMIT).half().numpy()
+        for view in views_of(job)
+        for images in view
+    )
+    named = job.recipe.augment.model_dump(mode="json", include={"parts", "aimed"}) if shape[0] > 1 else "plain"
+    name = _name(job, tail, job.pool, size=job.recipe.data.size, augment=named, views=shape[0])
     places = {sample: place for place, sample in enumerate(job.pool.ids)}
-    found = _stored(job.cache, name, shape, np.float16, chunks())
+    found = _stored(job.cache, name, shape, np.float16, chunks)
     return ActivationSource(found, np.asarray([places[sample] for sample in job.training.ids]))
+
+
+def _known(job: Job, tail: Tail) -> ActivationSource | None:
+    """What the audit's pass over the same images has left."""
+    about = origin(
+        job.model, job.setting, name=job.recipe.model.name, stored=job.training.pixels.size, size=job.recipe.data.size
+    )
+    found = kept(job.cache / "activations", {**about, "tail": tail.digest()}, job.training.ids)
+    return None if found is None else ActivationSource(found[0][None], found[1])
 
 
 def tail_rows(job: Job, tail: Tail) -> RowsOf:
@@ -100,7 +124,7 @@ def _plain(job: Job, tail: Tail, samples: Samples) -> np.ndarray | None:
     size = job.recipe.data.eval_size or job.recipe.data.size
     first = _beginning(job, tail, next(samples.take(np.arange(1)).plain(size, *job.normal)))
     shape = (len(samples), *first.shape[1:])
-    if not _room(job.cache, shape, np.float32):
+    if not room(job.cache, shape, np.float32):
         return None
     name = _name(job, tail, samples, size=size, augment="plain", views=1)
     parts = (_beginning(job, tail, images).numpy() for images in samples.plain(size, *job.normal, batch=CHUNK))
@@ -123,7 +147,8 @@ def _name(job: Job, tail: Tail, samples: Samples, *, size: int, augment: Any, vi
     )  # fmt: skip
 
 
-def _room(cache: Path, shape: tuple[int, ...], dtype: Any) -> bool:
+def room(cache: Path, shape: tuple[int, ...], dtype: Any) -> bool:
+    """Whether an array of this shape may be kept in this cache."""
     cache.mkdir(parents=True, exist_ok=True)
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     return bool(size <= min(MOST_BYTES, MOST_SHARE * shutil.disk_usage(cache).free))
