@@ -28,7 +28,12 @@ PROVABLE_EPOCHS, PROVABLE_SIZES = 4, (128, 160)
 ASKED_SIZE = 96
 # Where not even so many epochs over all layers fit, the frozen beginning is computed once and only the end is trained:
 # this many epochs of the last stages, or the head alone. A trunk that is not trained gains nothing above HEAD_SIZE.
-LAST_EPOCHS, HEAD_SIZE = (8, 6, 4, 3), 160
+LAST_EPOCHS, HEAD_SIZE = (8, 6, 4, 3), 224
+# Then the images go through the network once, as they are, for the audit and the training together. What the path takes of
+# the budget besides: seconds for start, probe, reports and export, and for reading, decoding and judging an image.
+FIXED, EACH = 20.0, 0.004
+# Share of the time that is left once the audit is done: a shared machine can be slower than when it was probed.
+CAREFUL = 0.85
 # A batch is warped and coloured in about a tenth of a light model's step. Seconds of a head's epoch: fixed, and per image.
 WARP, HEAD = 1.1, (0.2, 4e-5)
 
@@ -39,12 +44,14 @@ Epochs = Mapping[str, int]
 class Cost:
     """Measured seconds per image of a whole training step at two sizes, [(pixels per side, seconds)], and what the last
     two stages alone and a forward pass cost in shares of it. Between and beyond, cost is linear in the pixels. `head_share`:
-    that of a step on the head alone, where the head reads maps and nothing of it can be kept; None where features are."""
+    that of a step on the head alone, where the head reads maps and nothing of it can be kept; None where features are. `left`:
+    seconds of the budget that are left for training, once that is known."""
 
     measured: tuple[tuple[int, float], tuple[int, float]]
     last_share: float
     forward_share: float
     head_share: float | None = None
+    left: float | None = None
 
     def step(self, size: int) -> float:
         """Seconds per image of a step with everything unfrozen."""
@@ -80,20 +87,20 @@ def seconds(recipe: Recipe, cost: Cost, n: int, n_val: int) -> float:
 
 def _stage_seconds(stage: Stage, recipe: Recipe, cost: Cost, n: int, looks: tuple[int, int]) -> float:
     size, (looked, eval_size) = recipe.data.size, looks
-    once, views, mixed = (
-        looked * cost.forward(eval_size),
-        recipe.train.views,
-        recipe.augment.mixup or recipe.augment.cutmix,
-    )
+    views, mixed = recipe.train.views, recipe.augment.mixup or recipe.augment.cutmix
+    # One view is the image as it is, which the audit has shown to the network at the size of evaluation.
+    known = views == 1 and size == eval_size
+    once = looked * cost.forward(eval_size)
     if stage.unfreeze == "head" and cost.head_share is not None:
         return stage.epochs * (n * cost.step(size) * min(cost.head_share, 1.0) * WARP + once)
     if stage.unfreeze == "head":
-        return views * n * cost.forward(size) + once + stage.epochs * (HEAD[0] + n * HEAD[1])
+        seen = 0.0 if known else views * n * cost.forward(size) + once
+        return seen + stage.epochs * (HEAD[0] + n * HEAD[1])
     if stage.unfreeze == "all":
         return stage.epochs * (n * cost.step(size) * WARP + once)
     if recipe.train.cache == "off" or mixed or stage.epochs <= views:
         return stage.epochs * (n * cost.last(size) * WARP + once)
-    cached = views * n * cost.trunk(size) * WARP + looked * cost.trunk(eval_size)
+    cached = looked * cost.trunk(eval_size) + (0.0 if known else views * n * cost.trunk(size) * WARP)
     return cached + stage.epochs * (n * 3 * cost.tail(size) + looked * cost.tail(eval_size))
 
 
@@ -103,10 +110,10 @@ def choose_size(
     """Training and evaluation size in pixels, before anything is decoded; `side` is the median shorter side."""
     in_train = int((catalog.column("split").astype(str) == "train").sum())
     n = in_train or int(len(catalog) * (1 - base.data.val - base.data.test))
-    facts = {"n": n, "n_val": int(n * base.data.val), "side": side}
-    size, _ = plan(facts, cost, budget, base, given, None)
+    facts = {"n": n, "n_val": int(n * base.data.val), "all": len(catalog), "side": side}
+    size, epochs = plan(facts, cost, budget, base, given, None)
     own = base.change({k: v for k, v in given.items() if k == "data.eval_size"}).data.eval_size
-    return size, own or evaluated_at(size, side)
+    return size, own or (size if frozen(epochs) else evaluated_at(size, side))
 
 
 def plan(
@@ -140,7 +147,7 @@ def _asked(
 
 
 def _training(facts: Mapping[str, Any], cost: Cost, base: Recipe, size: int, epochs: Epochs) -> float:
-    recipe = _short(base, size, epochs, views_for(facts["n"]))
+    recipe = _short(base, size, epochs, views_for(facts["n"], epochs))
     return seconds(recipe, cost, facts["n"], facts["n_val"])
 
 
@@ -159,13 +166,20 @@ def _within(
         epochs = whole(size, budget * share)
         if epochs["all"] >= PROVABLE_EPOCHS:
             return size, epochs
-    time = max(budget * SHARE - OVERHEAD, budget * 0.3)
+    time = max(budget * SHARE - OVERHEAD, budget * 0.3) if cost.left is None else CAREFUL * cost.left
     large = [s for s in fitting if s >= PIXELS_FIRST] or fitting[-1:]
     for size in reversed(large if partial else fitting):
         epochs = whole(size, time)
         if epochs["all"] >= (ENOUGH_SMALL if size <= PIXELS_FIRST else ENOUGH_LARGE):
             return size, epochs
-    found = _part(large, fitting, lambda size, epochs: fits(size, epochs, time)) if partial else None
+
+    def left(size: int) -> float:
+        """Seconds that an audit at this size leaves."""
+        if cost.left is not None:
+            return CAREFUL * cost.left
+        return budget - FIXED - facts["all"] * (EACH + cost.forward(size))
+
+    found = _part(large, fitting, lambda size, epochs: fits(size, epochs, left(size))) if partial else None
     return found or (fitting[0], whole(fitting[0], time))
 
 
@@ -179,6 +193,11 @@ def _part(large: list[int], fitting: list[int], fits: Any) -> tuple[int, Epochs]
     return next(((size, alone) for size in reversed(fitting) if size <= HEAD_SIZE and fits(size, alone)), None)
 
 
+def frozen(epochs: Epochs) -> bool:
+    """Whether the beginning of the network stands still all the time."""
+    return not epochs["all"]
+
+
 def _epochs(scale: float) -> Epochs:
     return {
         "head": max(5, round(FULL["head"] * min(1.0, scale * 2))),
@@ -190,12 +209,16 @@ def _epochs(scale: float) -> Epochs:
 def _short(base: Recipe, size: int, epochs: Epochs, views: int) -> Recipe:
     stages: Iterable[Stage] = Recipe().stages
     kept = [{**stage.model_dump(), "epochs": epochs[stage.name]} for stage in stages if epochs[stage.name]]
-    patch = {"data.size": size, "data.eval_size": _larger(size), "stages": kept, "train.views": views}
+    looked = size if frozen(epochs) else _larger(size)
+    patch = {"data.size": size, "data.eval_size": looked, "stages": kept, "train.views": views}
     return Recipe().change({**patch, "model.name": base.model.name})
 
 
-def views_for(n: int) -> int:
-    """Augmented views of each of n training images for a frozen trunk: more where there are few images."""
+def views_for(n: int, epochs: Epochs) -> int:
+    """Views of each of n training images for a frozen trunk: augmented ones, more where there are few images. Where there is
+    no time for all layers, one: the image as it is, which the network has seen already."""
+    if frozen(epochs):
+        return 1
     return 4 if n < 1500 else 2
 
 

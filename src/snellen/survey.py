@@ -27,6 +27,7 @@ from snellen.train.machine import Setting, setting_of
 from snellen.train.measure import embedded, measure
 from snellen.train.measure_objects import measure_objects
 from snellen.train.measure_segments import measure_segments
+from snellen.train.once import Keeping
 from snellen.train.semantics import measure_transforms
 from snellen.values import Finding, SnellenError
 
@@ -98,9 +99,13 @@ def trainable_catalog(settings: Settings, wanted: Recipe, given: Mapping[str, An
 
 
 def measured(
-    case: Case, catalog: Catalog, wanted: Recipe, size: int, setting: Setting, watch: Watch
-) -> tuple[Catalog, Pixels, tuple[Finding, ...]]:
-    """Decode once, measure, split, embed, judge, and let the catalog rules look; what the case holds already is read."""
+    case: Case, catalog: Catalog, wanted: Recipe, size: int, setting: Setting, watch: Watch, *,
+    keeping: Keeping | None = None, budget: float | None = None,
+) -> tuple[Catalog, Pixels, tuple[Finding, ...]]:  # fmt: skip
+    """Decode once, measure, split, embed, judge, and let the catalog rules look; what the case holds already is read.
+
+    `keeping`: what the network gives is kept for a training. `budget`: seconds of the whole path; looks that cost much are
+    then limited to a share of it, and it is told."""
     watch({"title": "decode and measure"})
     catalog, pixels = open_pixels(
         catalog, size=size, cache=cache_folder(), progress=lambda done, total: watch({"done": done, "total": total}),
@@ -112,7 +117,7 @@ def measured(
     model = setting.prepare(_backbone(wanted, catalog))
     # Of images in which objects are sought more pixels are stored than a look at the whole needs.
     whole = min(size, MASKS) if catalog.task in OBJECT_TASKS else size
-    catalog = embedded(catalog, pixels, model, setting, size=whole)
+    catalog = embedded(catalog, pixels, model, setting, size=whole, keeping=keeping)
     watch({"title": "look for copies"})
     also = copies(catalog, pixels) if catalog.has("embedding") else None
     catalog = catalog.with_columns({"near": near_clusters(catalog, also=also)})

@@ -158,10 +158,9 @@ def _views(job: Job, views: int) -> np.ndarray:
         return plain_features(job, job.pool, job.recipe.data.size)[None]
     augment = job.recipe.augment.model_dump(mode="json", include={"parts", "aimed"})
     name = _name(job, job.pool, size=job.recipe.data.size, augment=augment, views=views)
-    found = cached(
+    return cached(
         job.cache / "features", name, lambda: np.stack([embed(job.model, view, job.setting) for view in views_of(job)])
     )
-    return found
 
 
 def plain_features(job: Job, samples: Samples, size: int) -> np.ndarray:

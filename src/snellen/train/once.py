@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from snellen.train.activations import HALF_LIMIT, room
 from snellen.train.boundary import Tail, tail_of
 from snellen.train.features import embed
+from snellen.train.folded import folded
 from snellen.train.job import normal_of
 from snellen.train.kept import keep, origin
 from snellen.train.machine import Setting
@@ -35,14 +36,15 @@ def features(
 ) -> np.ndarray:
     """Pre-classifier features [n, d] float32 of the samples at `size` pixels, without augmentation; kept where that is said."""
     mean, std = normal_of(model)
+    trial = setting.place(next(samples.take(np.arange(min(2, len(samples)))).plain(size, mean, std)))
+    quick = folded(model, trial)
     if keeping is None:
-        return embed(model, samples.plain(size, mean, std), setting)
+        return embed(quick, samples.plain(size, mean, std), setting)
     about = origin(model, setting, name=keeping.name, stored=samples.pixels.size, size=size)
-    trial = next(samples.take(np.arange(1)).plain(size, mean, std))
-    tail = tail_of(model, "last", setting.place(trial)) if keeping.last else None
-    found = _with_activations(model, samples, setting, size, keeping, tail, about) if tail is not None else None
+    tail = tail_of(model, "last", trial[:1]) if keeping.last else None
+    found = _with_activations(quick, samples, setting, size, keeping, tail, about) if tail is not None else None
     if found is None:
-        found = embed(model, samples.plain(size, mean, std), setting)
+        found = embed(quick, samples.plain(size, mean, std), setting)
     keep(keeping.cache / "features", about, samples.ids, found.shape, found.dtype, iter([found]))
     return found
 

@@ -104,9 +104,7 @@ def probe(
         known: dict[str, Any] = store.read_json(path)
     else:
         load = Load()
-        known = _measure(
-            make, load, name=name, size=size, small=small, batch=batch, compile=compile, seconds=seconds
-        )
+        known = _measure(make, load, name=name, size=size, small=small, batch=batch, compile=compile, seconds=seconds)
         known["busy"] = load.share()
         if known["busy"] < BUSY:
             store.write_json(path, known)
