@@ -31,9 +31,17 @@ DOUBT = 0.05
 
 
 def measure(
-    catalog: Catalog, pixels: Pixels, model: nn.Module, setting: Setting, *, size: int, seed: int = 0
+    catalog: Catalog,
+    pixels: Pixels,
+    model: nn.Module,
+    setting: Setting,
+    *,
+    size: int,
+    seed: int = 0,
+    laid: int = plane.FITTED,
 ) -> Catalog:
     """Add what a network says of the usable samples. An `embedding` that the catalog has already (see `embedded`) is used.
+    `laid`: images at most that the map is laid out by.
 
     Always: `embedding` [n, d] float16; `cluster`; `outlier_<method>` and `outlier_agreement` (train/outliers); `map_pca`, `map_tsne`
     [n, 2] and `map_picture`, a small JPEG of at most 2,000 samples (train/map). Where training samples have a target, of all splits:
@@ -59,7 +67,7 @@ def measure(
     columns |= {"cluster": _clusters(points, seed)}
     columns |= _marked(part, pixels, rows, train, seed) if judged is not None else {}
     strange = outliers(part, points, judged or Judgement.none(len(part)), seed=seed)
-    columns |= strange | plane.layouts(points, seed=seed)
+    columns |= strange | plane.layouts(points, seed=seed, fitted=laid)
     columns["map_picture"] = _pictures(part, pixels, rows, columns, seed)
     return catalog.with_columns({name: _whole(name, values, usable, len(catalog)) for name, values in columns.items()})
 
