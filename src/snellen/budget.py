@@ -29,7 +29,7 @@ ASKED_SIZE = 96
 # Where not even so many epochs over all layers fit, the frozen beginning is computed once and only the end is trained:
 # this many epochs of the last stages, or the head alone. A trunk that is not trained gains nothing above HEAD_SIZE.
 LAST_EPOCHS, HEAD_SIZE = (8, 6, 4, 3), 224
-# Then the images go through the network once, as they are, for the audit and the training together. What the path takes of
+# Then the head learns from what the audit's pass has given for the images as they are. What the path takes of
 # the budget besides: seconds for start, probe, reports and export, and for reading, decoding and judging an image.
 FIXED, EACH = 20.0, 0.004
 # Share of the time that is left once the audit is done: a shared machine can be slower than when it was probed.
@@ -88,8 +88,8 @@ def seconds(recipe: Recipe, cost: Cost, n: int, n_val: int) -> float:
 def _stage_seconds(stage: Stage, recipe: Recipe, cost: Cost, n: int, looks: tuple[int, int]) -> float:
     size, (looked, eval_size) = recipe.data.size, looks
     views, mixed = recipe.train.views, recipe.augment.mixup or recipe.augment.cutmix
-    # One view is the image as it is, which the audit has shown to the network at the size of evaluation.
-    known = views == 1 and size == eval_size
+    # One view is the image as evaluation sees it, and that the audit has shown to the network.
+    known = views == 1
     once = looked * cost.forward(eval_size)
     if stage.unfreeze == "head" and cost.head_share is not None:
         return stage.epochs * (n * cost.step(size) * min(cost.head_share, 1.0) * WARP + once)
@@ -100,7 +100,7 @@ def _stage_seconds(stage: Stage, recipe: Recipe, cost: Cost, n: int, looks: tupl
         return stage.epochs * (n * cost.step(size) * WARP + once)
     if recipe.train.cache == "off" or mixed or stage.epochs <= views:
         return stage.epochs * (n * cost.last(size) * WARP + once)
-    cached = looked * cost.trunk(eval_size) + (0.0 if known else views * n * cost.trunk(size) * WARP)
+    cached = views * n * cost.trunk(size) * WARP + looked * cost.trunk(eval_size)
     return cached + stage.epochs * (n * 3 * cost.tail(size) + looked * cost.tail(eval_size))
 
 
@@ -113,7 +113,7 @@ def choose_size(
     facts = {"n": n, "n_val": int(n * base.data.val), "all": len(catalog), "side": side}
     size, epochs = plan(facts, cost, budget, base, given, None)
     own = base.change({k: v for k, v in given.items() if k == "data.eval_size"}).data.eval_size
-    return size, own or (size if frozen(epochs) else evaluated_at(size, side))
+    return size, own or (size if untrained(epochs) else evaluated_at(size, side))
 
 
 def plan(
@@ -179,7 +179,10 @@ def _within(
             return CAREFUL * cost.left
         return budget - FIXED - facts["all"] * (EACH + cost.forward(size))
 
-    found = _part(large, fitting, lambda size, epochs: fits(size, epochs, left(size))) if partial else None
+    def part_fits(size: int, epochs: Epochs) -> bool:
+        return fits(size, epochs, left(size if untrained(epochs) else evaluated_at(size, facts["side"])))
+
+    found = _part(large, fitting, part_fits) if partial else None
     return found or (fitting[0], whole(fitting[0], time))
 
 
@@ -198,6 +201,11 @@ def frozen(epochs: Epochs) -> bool:
     return not epochs["all"]
 
 
+def untrained(epochs: Epochs) -> bool:
+    """Whether only the head is trained: then nothing is cropped, and images have one size."""
+    return frozen(epochs) and not epochs["last"]
+
+
 def _epochs(scale: float) -> Epochs:
     return {
         "head": max(5, round(FULL["head"] * min(1.0, scale * 2))),
@@ -209,17 +217,29 @@ def _epochs(scale: float) -> Epochs:
 def _short(base: Recipe, size: int, epochs: Epochs, views: int) -> Recipe:
     stages: Iterable[Stage] = Recipe().stages
     kept = [{**stage.model_dump(), "epochs": epochs[stage.name]} for stage in stages if epochs[stage.name]]
-    looked = size if frozen(epochs) else _larger(size)
-    patch = {"data.size": size, "data.eval_size": looked, "stages": kept, "train.views": views}
+    looked = size if untrained(epochs) else _larger(size)
+    patch = {
+        "data.size": size,
+        "data.eval_size": looked,
+        "stages": kept,
+        "train.views": views,
+        "train.cache": cache_for(epochs),
+    }
     return Recipe().change({**patch, "model.name": base.model.name})
 
 
 def views_for(n: int, epochs: Epochs) -> int:
     """Views of each of n training images for a frozen trunk: augmented ones, more where there are few images. Where there is
-    no time for all layers, one: the image as it is, which the network has seen already."""
+    no time for all layers, one: the image as it is, which the audit has shown to the network."""
     if frozen(epochs):
         return 1
     return 4 if n < 1500 else 2
+
+
+def cache_for(epochs: Epochs) -> str:
+    """Whether the last stages read cached views. Where the beginning of the network stands still all the time, its epochs are
+    few: a fresh view in each of them is worth more than the fifth of an epoch that it costs."""
+    return "off" if frozen(epochs) else "auto"
 
 
 def evaluated_at(size: int, side: float) -> int:

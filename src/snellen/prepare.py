@@ -68,7 +68,8 @@ def prepare(case: Case, settings: Settings, *, watch: Watch, began: float | None
         size, eval_size = stored["recipe"]["data"]["size"], stored["recipe"]["data"]["eval_size"]
     case.write("settings", settings.plain())
     setting = setting_of(wanted.train, costs.setting)
-    keeping = _keeping(case, wanted, size, eval_size, settings.budget)
+    # What of the audit's pass the training can use, where its network is the one that is trained.
+    keeping = Keeping(case.folder / "cache", wanted.model.name) if TASKS.constant(wanted.task, "TRUNK") else None
     catalog, pixels, findings = measured(
         case, catalog, wanted, eval_size, setting, watch, keeping=keeping, budget=settings.budget
     )
@@ -79,14 +80,6 @@ def prepare(case: Case, settings: Settings, *, watch: Watch, began: float | None
     else:
         recipe = _advised(case, catalog, findings, cost, settings, wanted, given, (size, eval_size), costs, watch)
     return Plan(catalog, pixels, setting_of(recipe.train, costs.setting), recipe, findings)
-
-
-def _keeping(case: Case, wanted: Recipe, size: int, eval_size: int, budget: float | None) -> Keeping | None:
-    """What of the audit's pass is kept for the training: where its network is the one that is trained, the features; where time
-    is short and images are trained on as they are, what the last stages begin with."""
-    if not TASKS.constant(wanted.task, "TRUNK"):
-        return None
-    return Keeping(case.folder / "cache", wanted.model.name, last=budget is not None and size == eval_size)
 
 
 def _costs(wanted: Recipe, given: Mapping[str, Any], budget: float | None, watch: Watch) -> Costs:

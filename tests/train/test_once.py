@@ -1,4 +1,4 @@
-"""One pass of the frozen network serves the audit, the head and the last stages."""
+"""One pass of the frozen network serves the audit and the training."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import tiny
 import torch
 from torch import nn
 
-from snellen.train import activations
-from snellen.train.activations import cut, view_source
 from snellen.train.enter import plain_features, view_features
 from snellen.train.features import embed
 from snellen.train.folded import folded
@@ -31,8 +29,8 @@ def everything(work) -> Samples:  # type: ignore[no-untyped-def]
     return Samples.of(catalog, np.zeros(len(catalog), np.int64), pixels)
 
 
-def passed(work, *, last: bool = True) -> np.ndarray:  # type: ignore[no-untyped-def]
-    keeping = Keeping(work.cache, work.recipe.model.name, last=last)
+def passed(work) -> np.ndarray:  # type: ignore[no-untyped-def]
+    keeping = Keeping(work.cache, work.recipe.model.name)
     return features(work.model, everything(work), work.setting, size=tiny.SIDE, keeping=keeping)
 
 
@@ -78,7 +76,7 @@ def test_what_cannot_be_folded_stays() -> None:
 
 def test_what_is_kept_is_found_by_sample(tmp_path: Path) -> None:
     rows = np.arange(12.0).reshape(4, 3)
-    keep(tmp_path, {"a": 1}, ("x", "y", "z", "w"), rows.shape, rows.dtype, iter([rows[:3], rows[3:]]))
+    keep(tmp_path, {"a": 1}, ("x", "y", "z", "w"), rows)
     array, places = kept(tmp_path, {"a": 1}, ("w", "y"))  # type: ignore[misc]
     assert np.array_equal(array[places], rows[[3, 1]])
     assert kept(tmp_path, {"a": 1}, ("w", "v")) is None
@@ -97,30 +95,8 @@ def test_the_head_reads_what_the_audit_has_seen(job, monkeypatch: pytest.MonkeyP
     assert np.array_equal(validated, found[[places[sample] for sample in work.validation.ids]])
 
 
-def test_the_last_stages_read_what_the_audit_has_seen(job, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = job(tiny.recipe({**ONE, "seed": 5}), "seen")  # A trunk of noise is another one for every seed.
-    stage, tail = work.recipe.stages[0], cut(work, work.recipe.stages[0])
-    alone = view_source(work, stage, tail).batch(np.arange(9), 0)  # type: ignore[arg-type, union-attr]
-    for path in (work.cache / "activations").glob("*.npy"):
-        path.unlink()
-    passed(work)
-    monkeypatch.setattr(activations, "_beginning", lambda *_: pytest.fail("computed twice"))
-    shared = view_source(work, stage, tail)  # type: ignore[arg-type]
-    assert shared is not None
-    assert torch.allclose(shared.batch(np.arange(9), 0), alone, atol=1e-3)
-    assert torch.equal(shared.batch(np.arange(9), 1), shared.batch(np.arange(9), 0))
-
-
-def test_one_view_is_the_image_as_it_is(job) -> None:
+def test_one_view_is_what_evaluation_sees(job) -> None:
     """Also where the recipe augments: one crop of each image in every epoch would say less."""
-    work = job(tiny.recipe({**ONE, "seed": 6}), "plain")
-    (images,) = work.training.plain(tiny.SIDE, *work.normal)
+    work = job(tiny.recipe({**ONE, "seed": 6, "data.eval_size": 48}), "plain")
+    (images,) = work.training.plain(48, *work.normal)
     assert np.abs(view_features(work)[0] - embed(work.model, [images], work.setting)).max() < 1e-4
-
-
-def test_activations_that_do_not_fit_are_left_out(job, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = job(tiny.recipe({**ONE, "seed": 7}), "small")
-    before = set((work.cache / "activations").glob("all-*"))
-    monkeypatch.setattr(activations, "MOST_BYTES", 1000)
-    assert passed(work).shape[0] == tiny.TRAIN + tiny.VAL
-    assert set((work.cache / "activations").glob("all-*")) == before

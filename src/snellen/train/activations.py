@@ -17,7 +17,6 @@ from snellen.recipe import Stage
 from snellen.train.boundary import Tail, tail_of
 from snellen.train.features import digest
 from snellen.train.job import Job
-from snellen.train.kept import kept, origin
 from snellen.train.observe import RowsOf, predict, rows_of
 from snellen.train.source import ActivationSource, PixelSource, Samples
 
@@ -60,10 +59,10 @@ def view_count(job: Job) -> int:
 
 def views_of(job: Job) -> Iterator[Iterator[Tensor]]:
     """Network input of every sample of the pool, view by view, batch by batch. Several views are augmented; one alone shows
-    each image as it is, for it would show the same crop of it in every epoch."""
-    size, views = job.recipe.data.size, view_count(job)
+    each image as evaluation sees it, for it would show the same crop of it in every epoch."""
+    views = view_count(job)
     if views == 1:
-        yield job.pool.plain(size, *job.normal, batch=CHUNK)
+        yield job.pool.plain(_viewed_at(job), *job.normal, batch=CHUNK)
         return
     source = PixelSource(job.pool, job.augmenter, VIEW_SEED)
     chunks = np.split(np.arange(len(job.pool)), range(CHUNK, len(job.pool), CHUNK))
@@ -75,12 +74,10 @@ def view_source(job: Job, stage: Stage, tail: Tail) -> ActivationSource | None:
     """Half-precision activations of the views of every sample of the pool; None where they would not pay or not fit."""
     if not pays(job, stage):
         return None
-    if view_count(job) == 1 and (known := _known(job, tail)) is not None:
-        return known
     first = _beginning(job, tail, next(next(views_of(replace(job, pool=job.pool.take(np.arange(1)))))))
     shape = (view_count(job), len(job.pool), *first.shape[1:])
     # A network whose activations leave the range of half precision is run whole.
-    if not room(job.cache, shape, np.float16) or not bool((first.abs() < HALF_LIMIT / 2).all()):
+    if not _room(job.cache, shape, np.float16) or not bool((first.abs() < HALF_LIMIT / 2).all()):
         return None
     chunks = (
         _beginning(job, tail, images).clamp(-HALF_LIMIT, HALF_LIMIT).half().numpy()
@@ -88,19 +85,16 @@ def view_source(job: Job, stage: Stage, tail: Tail) -> ActivationSource | None:
         for images in view
     )
     named = job.recipe.augment.model_dump(mode="json", include={"parts", "aimed"}) if shape[0] > 1 else "plain"
-    name = _name(job, tail, job.pool, size=job.recipe.data.size, augment=named, views=shape[0])
+    name = _name(job, tail, job.pool, size=_viewed_at(job), augment=named, views=shape[0])
     places = {sample: place for place, sample in enumerate(job.pool.ids)}
     found = _stored(job.cache, name, shape, np.float16, chunks)
     return ActivationSource(found, np.asarray([places[sample] for sample in job.training.ids]))
 
 
-def _known(job: Job, tail: Tail) -> ActivationSource | None:
-    """What the audit's pass over the same images has left."""
-    about = origin(
-        job.model, job.setting, name=job.recipe.model.name, stored=job.training.pixels.size, size=job.recipe.data.size
-    )
-    found = kept(job.cache / "activations", {**about, "tail": tail.digest()}, job.training.ids)
-    return None if found is None else ActivationSource(found[0][None], found[1])
+def _viewed_at(job: Job) -> int:
+    """Side of the views in pixels."""
+    data = job.recipe.data
+    return (data.eval_size or data.size) if view_count(job) == 1 else data.size
 
 
 def tail_rows(job: Job, tail: Tail) -> RowsOf:
@@ -124,7 +118,7 @@ def _plain(job: Job, tail: Tail, samples: Samples) -> np.ndarray | None:
     size = job.recipe.data.eval_size or job.recipe.data.size
     first = _beginning(job, tail, next(samples.take(np.arange(1)).plain(size, *job.normal)))
     shape = (len(samples), *first.shape[1:])
-    if not room(job.cache, shape, np.float32):
+    if not _room(job.cache, shape, np.float32):
         return None
     name = _name(job, tail, samples, size=size, augment="plain", views=1)
     parts = (_beginning(job, tail, images).numpy() for images in samples.plain(size, *job.normal, batch=CHUNK))
@@ -147,8 +141,7 @@ def _name(job: Job, tail: Tail, samples: Samples, *, size: int, augment: Any, vi
     )  # fmt: skip
 
 
-def room(cache: Path, shape: tuple[int, ...], dtype: Any) -> bool:
-    """Whether an array of this shape may be kept in this cache."""
+def _room(cache: Path, shape: tuple[int, ...], dtype: Any) -> bool:
     cache.mkdir(parents=True, exist_ok=True)
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     return bool(size <= min(MOST_BYTES, MOST_SHARE * shutil.disk_usage(cache).free))

@@ -145,7 +145,7 @@ def multiplier_of(job: Job, stage: Stage) -> Multiplier:
 
 
 def view_features(job: Job) -> np.ndarray:
-    """Features of the views of every training sample, [views, n, d]. One view alone is the image as it is.
+    """Features of the views of every training sample, [views, n, d]. One view alone is the image as evaluation sees it.
 
     They are computed for the whole pool, so that recipes which drop samples read the same file."""
     places = {sample: place for place, sample in enumerate(job.pool.ids)}
@@ -155,7 +155,7 @@ def view_features(job: Job) -> np.ndarray:
 
 def _views(job: Job, views: int) -> np.ndarray:
     if views == 1:
-        return plain_features(job, job.pool, job.recipe.data.size)[None]
+        return plain_features(job, job.pool, job.recipe.data.eval_size or job.recipe.data.size)[None]
     augment = job.recipe.augment.model_dump(mode="json", include={"parts", "aimed"})
     name = _name(job, job.pool, size=job.recipe.data.size, augment=augment, views=views)
     return cached(

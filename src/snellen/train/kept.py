@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,10 @@ def origin(model: nn.Module, setting: Setting, *, name: str, stored: int, size: 
     }  # fmt: skip
 
 
-def keep(
-    folder: Path, about: Mapping[str, Any], ids: Sequence[str], shape: tuple[int, ...], dtype: Any, chunks: Iterator[np.ndarray],
-) -> None:  # fmt: skip
-    """Write the rows of these samples, [n, …] in chunks, under what they follow from."""
+def keep(folder: Path, about: Mapping[str, Any], ids: Sequence[str], values: np.ndarray) -> None:
+    """Write the rows [n, …] of these samples under what they follow from."""
     path = _place(folder, about)
-    store.write_array(path, shape, dtype, chunks)
+    store.write_array(path, values.shape, values.dtype, iter([values]))
     # Last: without it the array is not looked at.
     store.write_json(path.with_suffix(".json"), {"ids": list(ids)})
 
