@@ -173,6 +173,8 @@ def test_epochs_follow_the_time_that_is_really_left() -> None:
         assert seconds(recipe, cost, 5000, 500) < left
         last[left] = all_epochs(recipe)
     assert last[120.0] < last[500.0]
+    gone = advise(table, replace(COST, left=-5.0), 400, base=base, given={}, sizes=sizes).recipe
+    assert [stage.name for stage in gone.stages] == ["head"]
 
 
 def test_stages_of_the_users_own_are_not_left_out() -> None:

@@ -14,6 +14,7 @@ from snellen.recipe import Recipe, Stage
 SIZES = (64, 96, 128, 160, 192, 224)
 # A schedule of this many epochs over all layers is what the staged recipe was published for (SPEC M3).
 FULL = {"head": 15, "last": 10, "all": 25}
+ALONE = {"head": 15, "last": 0, "all": 0}
 # Epochs over all layers that a size must leave room for: below 128 px a pretrained network sees too little, so pixels come
 # first up to there; above, epochs do.
 ENOUGH_SMALL, ENOUGH_LARGE, PIXELS_FIRST = 4, 6, 128
@@ -183,6 +184,9 @@ def _within(
         return fits(size, epochs, left(size if untrained(epochs) else evaluated_at(size, facts["side"])))
 
     found = _part(large, fitting, part_fits) if partial else None
+    if found is None and partial and cost.left is not None:
+        # What the audit has taken cannot be had back: the head on what it computed takes seconds.
+        return fitting[0], dict(ALONE)
     return found or (fitting[0], whole(fitting[0], time))
 
 
@@ -192,8 +196,7 @@ def _part(large: list[int], fitting: list[int], fits: Any) -> tuple[int, Epochs]
         epochs = {"head": 8, "last": last, "all": 0}
         if fits(size, epochs):
             return size, epochs
-    alone = {"head": FULL["head"], "last": 0, "all": 0}
-    return next(((size, alone) for size in reversed(fitting) if size <= HEAD_SIZE and fits(size, alone)), None)
+    return next(((size, dict(ALONE)) for size in reversed(fitting) if size <= HEAD_SIZE and fits(size, ALONE)), None)
 
 
 def frozen(epochs: Epochs) -> bool:

@@ -11,10 +11,12 @@ import tiny
 import torch
 from torch import nn
 
+from snellen.ship.loaded import load
 from snellen.train.enter import plain_features, view_features
 from snellen.train.features import embed
 from snellen.train.folded import folded
 from snellen.train.kept import keep, kept
+from snellen.train.loop import train
 from snellen.train.machine import Setting
 from snellen.train.once import Keeping, features
 from snellen.train.source import Samples
@@ -100,3 +102,18 @@ def test_one_view_is_what_evaluation_sees(job) -> None:
     work = job(tiny.recipe({**ONE, "seed": 6, "data.eval_size": 48}), "plain")
     (images,) = work.training.plain(48, *work.normal)
     assert np.abs(view_features(work)[0] - embed(work.model, [images], work.setting)).max() < 1e-4
+
+
+def test_under_a_trunk_that_was_not_trained_only_the_head_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny.recipe({"stages": [{"name": "head", "unfreeze": "head", "epochs": 2}], "train.views": 1})
+    catalog, pixels = tiny.material()
+    cache = tmp_path / "cache"
+    run = train(recipe, catalog, pixels, tmp_path / "runs" / "one", setting=Setting(), cache=cache)
+    loaded = load(run)
+    whole = loaded.predict(catalog, pixels)
+    samples = Samples.of(catalog, np.zeros(len(catalog), np.int64), pixels)
+    features(loaded.model, samples, Setting(), size=tiny.SIDE, keeping=Keeping(cache, recipe.model.name))
+    monkeypatch.setattr("snellen.ship.loaded.outputs", lambda *_: pytest.fail("computed twice"))
+    assert np.abs(loaded.predict(catalog, pixels).probabilities - whole.probabilities).max() < 1e-4
