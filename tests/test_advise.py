@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -138,7 +139,7 @@ def test_a_budget_too_short_for_all_layers_trains_the_end_at_a_larger_size() -> 
     """From much time to little: all layers, then the last stages on what is computed once, then the head alone."""
     table = catalog(train=5000, val=500)
     trained = {}
-    for budget in (1200, 300, 150):
+    for budget in (1200, 300, 60):
         recipe = advised(table, budget=budget).recipe
         trained[budget] = recipe.stages[-1].name
         assert recipe.data.size >= 128
@@ -146,9 +147,34 @@ def test_a_budget_too_short_for_all_layers_trains_the_end_at_a_larger_size() -> 
         assert all(stage.epochs > 0 for stage in recipe.stages)
     assert list(trained.values()) == ["all", "last", "head"]
     part = advised(table, budget=300).recipe
-    assert part.stages[-1].epochs > part.train.views  # Else nothing is gained by computing views once.
+    # The head reads what the audit has computed; the few epochs of the last stages see fresh views.
+    assert (part.train.views, part.train.cache) == (1, "off")
     reason = next(choice.reason for choice in advised(table, budget=300).choices if choice.key == "stages")
     assert "computed once" in reason
+
+
+def test_a_head_alone_has_one_size_and_leaves_the_time_that_the_audit_takes() -> None:
+    table = catalog(train=5000, val=500)
+    recipe = advised(table, budget=100).recipe
+    assert [stage.name for stage in recipe.stages] == ["head"]
+    assert recipe.data.size == recipe.data.eval_size
+    assert seconds(recipe, COST, 5000, 500) < 10  # Nothing of the trunk is computed again.
+    shorter = advised(table, budget=60).recipe.data.size
+    assert shorter < recipe.data.size
+
+
+def test_epochs_follow_the_time_that_is_really_left() -> None:
+    table, base = catalog(train=5000, val=500), Recipe()
+    sizes = choose_size(table, 256.0, COST, 400, base=base, given={})
+    last = {}
+    for left in (500.0, 120.0):
+        cost = replace(COST, left=left)
+        recipe = advise(table, cost, 400, base=base, given={}, sizes=sizes).recipe
+        assert seconds(recipe, cost, 5000, 500) < left
+        last[left] = all_epochs(recipe)
+    assert last[120.0] < last[500.0]
+    gone = advise(table, replace(COST, left=-5.0), 400, base=base, given={}, sizes=sizes).recipe
+    assert [stage.name for stage in gone.stages] == ["head"]
 
 
 def test_stages_of_the_users_own_are_not_left_out() -> None:

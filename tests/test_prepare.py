@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from snellen import prepare
+from snellen.ending import timing
 from snellen.recipe import Recipe
 from snellen.train.machine import Setting
 
@@ -16,6 +17,14 @@ def test_parts_are_as_few_as_the_memory_asks_for(fits: int, parts: int, monkeypa
     monkeypatch.setattr(prepare, "largest_batch", lambda model, setting, *, size, batch: fits)
     recipe = Recipe().change({**TINY, "train.accumulate": "auto"})
     assert prepare._parts(recipe, Setting()) == {"train.accumulate": parts}
+
+
+def test_what_is_kept_for_the_ending_follows_the_budget() -> None:
+    kept = [prepare.ending(budget) for budget in (30.0, 160.0, 3600.0)]
+    assert kept == sorted(kept)
+    assert kept[0] < 10
+    assert kept[-1] == prepare.ENDING
+    assert [timing(budget) for budget in (None, 10.0, 160.0, 3600.0)] == [4.0, 0.5, 1.6, 4.0]
 
 
 def test_parts_that_the_user_gave_stay() -> None:

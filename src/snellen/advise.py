@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snellen.budget import FULL, Cost, Epochs, plan, seconds, views_for
+from snellen.budget import FULL, Cost, Epochs, cache_for, plan, seconds, untrained, views_for
 from snellen.catalog import Catalog
 from snellen.recipe import Recipe
 
@@ -56,8 +56,8 @@ def advise(
     # Fewer epochs take larger steps, up to the top of the range that L4 gives (5e-4 for a light model).
     boost = min(10.0, max(1.0, (FULL["all"] / max(epochs["all"], 1)) ** 2))
     choices = (
-        _model(base), _size(sizes[0], facts, budget), _eval_size(*sizes), *_leaked(leaked), *_optimizer(facts),
-        _augment(facts), _mixes(epochs), _stages(epochs, boost), _batch(), _views(facts), _sampling(facts),
+        _model(base), _size(sizes[0], facts, budget), _eval_size(*sizes, cropped=not untrained(epochs)), *_leaked(leaked), *_optimizer(facts),
+        _augment(facts), _mixes(epochs), _stages(epochs, boost), _batch(), *_views(facts, epochs), _sampling(facts),
     )  # fmt: skip
     kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given) and _goes_with(base, choice))
     recipe = base.change({choice.key: choice.value for choice in kept}).change(given)
@@ -85,7 +85,7 @@ def _facts(catalog: Catalog, base: Recipe, given: Mapping[str, Any]) -> dict[str
     counts = list(train.counts().values())
     sides = np.minimum(usable.column("width").astype(float), usable.column("height").astype(float))
     return {
-        "n": len(train), "n_val": len(usable.of("val")), "classes": len(counts), "ratio": max(counts) / min(counts),
+        "n": len(train), "n_val": len(usable.of("val")), "all": len(catalog), "classes": len(counts), "ratio": max(counts) / min(counts),
         "least": min(counts), "side": float(np.median(sides)), "light": any(word in base.model.name for word in LIGHT),
         "batch": base.train.batch, "asked": base.optim.name if _set_by_user("optim.name", given) else "",
         "changing": tuple(catalog.about("changing") or ()),
@@ -108,10 +108,15 @@ def _size(size: int, facts: Mapping[str, Any], budget: float | None) -> Choice:
     )
 
 
-def _eval_size(size: int, value: int) -> Choice:
+def _eval_size(size: int, value: int, *, cropped: bool) -> Choice:
     reason = "random crops enlarge objects in training; a larger size at evaluation makes up for it and costs nothing in training"
     zh = "随机裁剪会放大物体，评估时用更大的尺寸来抵消"
-    if value == size:
+    if value == size and not cropped:
+        reason, zh = (
+            "nothing is cropped in training, so evaluation uses the training size",
+            "训练时不裁剪，评估用训练尺寸",
+        )
+    elif value == size:
         reason, zh = "the images are not larger, so evaluation uses the training size", "图像本身不更大，评估用训练尺寸"
     return Choice("data.eval_size", value, reason, "Touvron et al. 2019, FixRes", zh)
 
@@ -216,8 +221,8 @@ def _partial(epochs: Epochs) -> tuple[str, str, str]:
     """Reason, source and Chinese reason of stages that leave the beginning of the network frozen."""
     last = f", then its last two stages {epochs['last']} epochs" if epochs["last"] else ""
     reason = (
-        f"the budget does not hold enough epochs over all layers: the head is trained {epochs['head']} epochs{last}, on what the "
-        "frozen part gives, which is computed once; that leaves time for larger images"
+        f"the budget does not hold enough epochs over all layers: the head is trained {epochs['head']} epochs on what the "
+        f"frozen part gives, which is computed once{last}; that leaves time for larger images"
     )
     zh = f"，再训练最后两段 {epochs['last']} 轮" if epochs["last"] else ""
     return (
@@ -237,10 +242,20 @@ def _batch() -> Choice:
     )
 
 
-def _views(facts: Mapping[str, Any]) -> Choice:
-    views = views_for(facts["n"])
-    reason = f"the frozen trunk is computed once for {views} augmented views of each image instead of once per epoch"
-    return Choice("train.views", views, reason, "SPEC M3", f"冻结的主干只对每张图的 {views} 个增强视图各算一次")
+def _views(facts: Mapping[str, Any], epochs: Epochs) -> tuple[Choice, ...]:
+    views = views_for(facts["n"], epochs)
+    if views > 1:
+        reason = (
+            f"the frozen trunk is computed once for {views} augmented views of each image instead of once per epoch"
+        )
+        return (Choice("train.views", views, reason, "SPEC M3", f"冻结的主干只对每张图的 {views} 个增强视图各算一次"),)
+    reason = "the head reads the images as they are, which the audit has shown to the network already"
+    found = Choice("train.views", views, reason, "SPEC M3", "头部只读原图：审核时已经过网络，不必再算")
+    fresh = f"{epochs['last']} epochs of the last stages are few: each of them sees every image augmented afresh"
+    own = Choice(
+        "train.cache", cache_for(epochs), fresh, "SPEC M3", f"最后两段只训练 {epochs['last']} 轮，每轮重新增强图像"
+    )
+    return (found, own) if epochs["last"] else (found,)
 
 
 def _sampling(facts: Mapping[str, Any]) -> Choice:

@@ -14,6 +14,7 @@ from snellen.recipe import Recipe, Stage
 SIZES = (64, 96, 128, 160, 192, 224)
 # A schedule of this many epochs over all layers is what the staged recipe was published for (SPEC M3).
 FULL = {"head": 15, "last": 10, "all": 25}
+ALONE = {"head": 15, "last": 0, "all": 0}
 # Epochs over all layers that a size must leave room for: below 128 px a pretrained network sees too little, so pixels come
 # first up to there; above, epochs do.
 ENOUGH_SMALL, ENOUGH_LARGE, PIXELS_FIRST = 4, 6, 128
@@ -28,7 +29,12 @@ PROVABLE_EPOCHS, PROVABLE_SIZES = 4, (128, 160)
 ASKED_SIZE = 96
 # Where not even so many epochs over all layers fit, the frozen beginning is computed once and only the end is trained:
 # this many epochs of the last stages, or the head alone. A trunk that is not trained gains nothing above HEAD_SIZE.
-LAST_EPOCHS, HEAD_SIZE = (8, 6, 4, 3), 160
+LAST_EPOCHS, HEAD_SIZE = (8, 6, 4, 3), 224
+# Then the head learns from what the audit's pass has given for the images as they are. What the path takes of
+# the budget besides: seconds for start, probe, reports and export, and for reading, decoding and judging an image.
+FIXED, EACH = 20.0, 0.004
+# Share of the time that is left once the audit is done: a shared machine can be slower than when it was probed.
+CAREFUL = 0.85
 # A batch is warped and coloured in about a tenth of a light model's step. Seconds of a head's epoch: fixed, and per image.
 WARP, HEAD = 1.1, (0.2, 4e-5)
 
@@ -39,12 +45,14 @@ Epochs = Mapping[str, int]
 class Cost:
     """Measured seconds per image of a whole training step at two sizes, [(pixels per side, seconds)], and what the last
     two stages alone and a forward pass cost in shares of it. Between and beyond, cost is linear in the pixels. `head_share`:
-    that of a step on the head alone, where the head reads maps and nothing of it can be kept; None where features are."""
+    that of a step on the head alone, where the head reads maps and nothing of it can be kept; None where features are. `left`:
+    seconds of the budget that are left for training, once that is known."""
 
     measured: tuple[tuple[int, float], tuple[int, float]]
     last_share: float
     forward_share: float
     head_share: float | None = None
+    left: float | None = None
 
     def step(self, size: int) -> float:
         """Seconds per image of a step with everything unfrozen."""
@@ -80,15 +88,15 @@ def seconds(recipe: Recipe, cost: Cost, n: int, n_val: int) -> float:
 
 def _stage_seconds(stage: Stage, recipe: Recipe, cost: Cost, n: int, looks: tuple[int, int]) -> float:
     size, (looked, eval_size) = recipe.data.size, looks
-    once, views, mixed = (
-        looked * cost.forward(eval_size),
-        recipe.train.views,
-        recipe.augment.mixup or recipe.augment.cutmix,
-    )
+    views, mixed = recipe.train.views, recipe.augment.mixup or recipe.augment.cutmix
+    # One view is the image as evaluation sees it, and that the audit has shown to the network.
+    known = views == 1
+    once = looked * cost.forward(eval_size)
     if stage.unfreeze == "head" and cost.head_share is not None:
         return stage.epochs * (n * cost.step(size) * min(cost.head_share, 1.0) * WARP + once)
     if stage.unfreeze == "head":
-        return views * n * cost.forward(size) + once + stage.epochs * (HEAD[0] + n * HEAD[1])
+        seen = 0.0 if known else views * n * cost.forward(size) + once
+        return seen + stage.epochs * (HEAD[0] + n * HEAD[1])
     if stage.unfreeze == "all":
         return stage.epochs * (n * cost.step(size) * WARP + once)
     if recipe.train.cache == "off" or mixed or stage.epochs <= views:
@@ -103,10 +111,10 @@ def choose_size(
     """Training and evaluation size in pixels, before anything is decoded; `side` is the median shorter side."""
     in_train = int((catalog.column("split").astype(str) == "train").sum())
     n = in_train or int(len(catalog) * (1 - base.data.val - base.data.test))
-    facts = {"n": n, "n_val": int(n * base.data.val), "side": side}
-    size, _ = plan(facts, cost, budget, base, given, None)
+    facts = {"n": n, "n_val": int(n * base.data.val), "all": len(catalog), "side": side}
+    size, epochs = plan(facts, cost, budget, base, given, None)
     own = base.change({k: v for k, v in given.items() if k == "data.eval_size"}).data.eval_size
-    return size, own or evaluated_at(size, side)
+    return size, own or (size if untrained(epochs) else evaluated_at(size, side))
 
 
 def plan(
@@ -140,7 +148,7 @@ def _asked(
 
 
 def _training(facts: Mapping[str, Any], cost: Cost, base: Recipe, size: int, epochs: Epochs) -> float:
-    recipe = _short(base, size, epochs, views_for(facts["n"]))
+    recipe = _short(base, size, epochs, views_for(facts["n"], epochs))
     return seconds(recipe, cost, facts["n"], facts["n_val"])
 
 
@@ -159,13 +167,26 @@ def _within(
         epochs = whole(size, budget * share)
         if epochs["all"] >= PROVABLE_EPOCHS:
             return size, epochs
-    time = max(budget * SHARE - OVERHEAD, budget * 0.3)
+    time = max(budget * SHARE - OVERHEAD, budget * 0.3) if cost.left is None else CAREFUL * cost.left
     large = [s for s in fitting if s >= PIXELS_FIRST] or fitting[-1:]
     for size in reversed(large if partial else fitting):
         epochs = whole(size, time)
         if epochs["all"] >= (ENOUGH_SMALL if size <= PIXELS_FIRST else ENOUGH_LARGE):
             return size, epochs
-    found = _part(large, fitting, lambda size, epochs: fits(size, epochs, time)) if partial else None
+
+    def left(size: int) -> float:
+        """Seconds that an audit at this size leaves."""
+        if cost.left is not None:
+            return CAREFUL * cost.left
+        return budget - FIXED - facts["all"] * (EACH + cost.forward(size))
+
+    def part_fits(size: int, epochs: Epochs) -> bool:
+        return fits(size, epochs, left(size if untrained(epochs) else evaluated_at(size, facts["side"])))
+
+    found = _part(large, fitting, part_fits) if partial else None
+    if found is None and partial and cost.left is not None:
+        # What the audit has taken cannot be had back: the head on what it computed takes seconds.
+        return fitting[0], dict(ALONE)
     return found or (fitting[0], whole(fitting[0], time))
 
 
@@ -175,8 +196,17 @@ def _part(large: list[int], fitting: list[int], fits: Any) -> tuple[int, Epochs]
         epochs = {"head": 8, "last": last, "all": 0}
         if fits(size, epochs):
             return size, epochs
-    alone = {"head": FULL["head"], "last": 0, "all": 0}
-    return next(((size, alone) for size in reversed(fitting) if size <= HEAD_SIZE and fits(size, alone)), None)
+    return next(((size, dict(ALONE)) for size in reversed(fitting) if size <= HEAD_SIZE and fits(size, ALONE)), None)
+
+
+def frozen(epochs: Epochs) -> bool:
+    """Whether the beginning of the network stands still all the time."""
+    return not epochs["all"]
+
+
+def untrained(epochs: Epochs) -> bool:
+    """Whether only the head is trained: then nothing is cropped, and images have one size."""
+    return frozen(epochs) and not epochs["last"]
 
 
 def _epochs(scale: float) -> Epochs:
@@ -190,13 +220,29 @@ def _epochs(scale: float) -> Epochs:
 def _short(base: Recipe, size: int, epochs: Epochs, views: int) -> Recipe:
     stages: Iterable[Stage] = Recipe().stages
     kept = [{**stage.model_dump(), "epochs": epochs[stage.name]} for stage in stages if epochs[stage.name]]
-    patch = {"data.size": size, "data.eval_size": _larger(size), "stages": kept, "train.views": views}
+    looked = size if untrained(epochs) else _larger(size)
+    patch = {
+        "data.size": size,
+        "data.eval_size": looked,
+        "stages": kept,
+        "train.views": views,
+        "train.cache": cache_for(epochs),
+    }
     return Recipe().change({**patch, "model.name": base.model.name})
 
 
-def views_for(n: int) -> int:
-    """Augmented views of each of n training images for a frozen trunk: more where there are few images."""
+def views_for(n: int, epochs: Epochs) -> int:
+    """Views of each of n training images for a frozen trunk: augmented ones, more where there are few images. Where there is
+    no time for all layers, one: the image as it is, which the audit has shown to the network."""
+    if frozen(epochs):
+        return 1
     return 4 if n < 1500 else 2
+
+
+def cache_for(epochs: Epochs) -> str:
+    """Whether the last stages read cached views. Where the beginning of the network stands still all the time, its epochs are
+    few: a fresh view in each of them is worth more than the fifth of an epoch that it costs."""
+    return "off" if frozen(epochs) else "auto"
 
 
 def evaluated_at(size: int, side: float) -> int:

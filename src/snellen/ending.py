@@ -26,7 +26,11 @@ from snellen.ship.loaded import Loaded, load
 from snellen.train.job import normal_of, usable_for
 from snellen.values import Finding, SnellenError
 
+# Images that the file must answer as the model does; seconds of timing it, at most, at least and of a budget between; where
+# the budget is below SHORT, half as many images are shown to the file.
 PARITY_ROWS = 64
+TIMING, LEAST_TIMING, TIMING_SHARE = 4.0, 0.5, 0.01
+SHORT = 300.0
 
 
 def end(lab: Lab, healed: Healed, audit: Sequence[Finding], *, began: float) -> Healed:
@@ -43,7 +47,7 @@ def end(lab: Lab, healed: Healed, audit: Sequence[Finding], *, began: float) -> 
     leak = leak_scores(lab.catalog, {"val": val, **({"test": rows} if rows is not None else {})}, loaded.recipe)
     draw = PICTURES.pick(TASKS.constant(loaded.recipe.task, "PICTURES"))
     draw(case, loaded, usable, lab.pixels, rows or val, tell=lambda words: lab.watch({"notice": words}))
-    artifacts, latency = export(case, run, lab.catalog, lab.pixels)
+    artifacts, latency = export(case, run, lab.catalog, lab.pixels, loaded=loaded)
     standing = _standing((*audit, *run.findings), loaded.recipe.data.drop)
     metric = loaded.recipe.metric
     passed = gates(
@@ -90,15 +94,22 @@ def _guess(loaded: Loaded, rows: Rows | None) -> float:
     return 0.0 if rows is None else float(loaded.task.guess(rows, loaded.run.catalog, loaded.recipe.metric))
 
 
+def timing(budget: float | None) -> float:
+    """Seconds for which the latency is measured."""
+    return TIMING if budget is None else min(TIMING, max(LEAST_TIMING, TIMING_SHARE * budget))
+
+
 def export(
-    case: Case, run: Run, catalog: Catalog | None = None, pixels: Pixels | None = None
+    case: Case, run: Run, catalog: Catalog | None = None, pixels: Pixels | None = None, *, loaded: Loaded | None = None
 ) -> tuple[list[dict[str, Any]], list[Mapping[str, Any]]]:
-    """Write and check model.onnx of a run; returns (artifacts, eager latencies)."""
-    loaded = load(run)
+    """Write and check model.onnx of a run; returns (artifacts, eager latencies). `loaded`: the run's model where it is at hand."""
+    budget = (case.read("settings") or {}).get("budget")
+    loaded = loaded or load(run)
     if catalog is None or pixels is None:
         catalog, pixels = open_pixels(run.catalog, size=loaded.size, cache=cache_folder())
     usable = catalog.usable().of("val")
-    images = loaded.images(usable.take(np.arange(min(len(usable), PARITY_ROWS))), pixels)
+    shown = PARITY_ROWS if budget is None or budget >= SHORT else PARITY_ROWS // 2
+    images = loaded.images(usable.take(np.arange(min(len(usable), shown))), pixels)
     mean, std = normal_of(loaded.model)
     about = {
         "task": loaded.recipe.task,
@@ -108,6 +119,6 @@ def export(
     }
     artifact, eager = ship(
         loaded.model, folder=case.folder, size=loaded.size, classes=loaded.classes, mean=mean, std=std, images=images,
-        about=about, tolerance=loaded.recipe.gates.parity, answer=Answer.by(loaded.task),
+        about=about, tolerance=loaded.recipe.gates.parity, answer=Answer.by(loaded.task), seconds=timing(budget),
     )  # fmt: skip
     return [{**artifact, "path": Path(artifact["path"]).name}], [eager]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,14 +18,17 @@ from snellen.recipe import Recipe
 from snellen.shelf import TASKS
 from snellen.survey import measured, trainable_catalog
 from snellen.train.machine import Setting, setting_of
-from snellen.train.probe import BUSY, Costs, largest_batch, probe
+from snellen.train.once import Keeping
+from snellen.train.probe import BUSY, SECONDS, Costs, largest_batch, probe
 from snellen.train.switches import switched
 from snellen.values import Finding
 
 Watch = Callable[[Mapping[str, Any]], None]
 
-# Seconds that the budget keeps for test, Grad-CAM, export, latency and report.
-ENDING = 25.0
+# Seconds that the budget keeps for test, Grad-CAM, export, latency and report: at most, at least, and of a budget between.
+ENDING, LEAST_ENDING, ENDING_SHARE = 25.0, 6.0, 0.06
+# Share of the budget for probing the machine; a full probe takes about six seconds.
+PROBING = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +42,20 @@ class Plan:
     findings: tuple[Finding, ...]
 
 
-def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
-    """Read, measure, audit and advise; on resume the stored recipe is taken, not advised anew."""
+def ending(budget: float) -> float:
+    """Seconds that the budget keeps for what comes after the training."""
+    return min(ENDING, LEAST_ENDING + ENDING_SHARE * budget)
+
+
+def prepare(case: Case, settings: Settings, *, watch: Watch, began: float | None = None) -> Plan:
+    """Read, measure, audit and advise; on resume the stored recipe is taken, not advised anew. `began`: when the budget began
+    to run, on the monotonic clock (None: now)."""
+    began = time.monotonic() if began is None else began
     wanted, given = settings.wanted()
     catalog = trainable_catalog(settings, wanted, given, watch)
     wanted = for_data(wanted, given, catalog, settings.sources[0])
     task = TASKS.pick(wanted.task)()
-    costs = _costs(wanted, given, watch)
+    costs = _costs(wanted, given, settings.budget, watch)
     cost = Cost(
         ((costs.small, costs.all_small), (costs.size, costs.all)), costs.last / costs.all, costs.forward / costs.all,
         None if costs.head is None else costs.head / costs.all,
@@ -57,7 +68,13 @@ def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
         size, eval_size = stored["recipe"]["data"]["size"], stored["recipe"]["data"]["eval_size"]
     case.write("settings", settings.plain())
     setting = setting_of(wanted.train, costs.setting)
-    catalog, pixels, findings = measured(case, catalog, wanted, eval_size, setting, watch)
+    # What of the audit's pass the training can use, where its network is the one that is trained.
+    keeping = Keeping(case.folder / "cache", wanted.model.name) if TASKS.constant(wanted.task, "TRUNK") else None
+    catalog, pixels, findings = measured(
+        case, catalog, wanted, eval_size, setting, watch, keeping=keeping, budget=settings.budget
+    )
+    if settings.budget is not None:
+        cost = replace(cost, left=began + settings.budget - ending(settings.budget) - time.monotonic())
     if stored is not None:
         recipe = Recipe.make(stored["recipe"])
     else:
@@ -65,14 +82,14 @@ def prepare(case: Case, settings: Settings, *, watch: Watch) -> Plan:
     return Plan(catalog, pixels, setting_of(recipe.train, costs.setting), recipe, findings)
 
 
-def _costs(wanted: Recipe, given: Mapping[str, Any], watch: Watch) -> Costs:
+def _costs(wanted: Recipe, given: Mapping[str, Any], budget: float | None, watch: Watch) -> Costs:
     watch({"title": "probe this machine"})
     shape = shape_of(wanted, given)
     if wanted.train.compile:
         watch({"notice": "torch.compile is measured too: on a CPU that takes about a minute, once"})
     costs = probe(
         lambda: _noise(wanted), name=_probed(wanted), cache=cache_folder(),
-        compile=wanted.train.compile, **shape,
+        compile=wanted.train.compile, seconds=SECONDS if budget is None else min(SECONDS, max(1.5, PROBING * budget)), **shape,
     )  # fmt: skip
     if costs.busy >= BUSY:
         watch({"notice": f"other programs use {costs.busy:.0%} of the processor: estimates of time are too high"})

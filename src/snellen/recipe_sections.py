@@ -125,7 +125,8 @@ class Stage(Frozen):
 
 
 class Train(Frozen):
-    """`views`: augmented copies of each image that stages with a frozen part cycle through; `cache`: whether the frozen
+    """`views`: augmented copies of each image that stages with a frozen part cycle through (1: the image as evaluation sees
+    it, which the audit has shown to the network already); `cache`: whether the frozen
     part of the last-stages training is computed once ("auto": where that pays and fits); `progressive`: training of all
     layers begins with smaller images; `ema`: decay of the averaged weights, 0 is off.
 

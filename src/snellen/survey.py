@@ -24,9 +24,11 @@ from snellen.recipe import Recipe
 from snellen.shelf import TASKS
 from snellen.train.copies import copies
 from snellen.train.machine import Setting, setting_of
+from snellen.train.map import FITTED
 from snellen.train.measure import embedded, measure
 from snellen.train.measure_objects import measure_objects
 from snellen.train.measure_segments import measure_segments
+from snellen.train.once import Keeping
 from snellen.train.semantics import measure_transforms
 from snellen.values import Finding, SnellenError
 
@@ -35,6 +37,9 @@ Watch = Callable[[Mapping[str, Any]], None]
 # Side in pixels of the stored images at most: for whole images, and where masks or objects are drawn on them.
 WHOLE, MASKS, OBJECTS = 160, 256, 384
 OBJECT_TASKS = ("detection", "instance", "keypoints")
+# For every second of the budget so many pairs of images are compared in detail, and so many images lay out the map: together
+# that takes about a twentieth of the budget. These at least.
+PAIRS, LEAST_PAIRS, LAID, LEAST_LAID = 20.0, 200, 5.0, 500
 # The coarsest stride of the networks: maps of other sides do not lie exactly over what is drawn.
 STRIDE = 32
 
@@ -98,9 +103,13 @@ def trainable_catalog(settings: Settings, wanted: Recipe, given: Mapping[str, An
 
 
 def measured(
-    case: Case, catalog: Catalog, wanted: Recipe, size: int, setting: Setting, watch: Watch
-) -> tuple[Catalog, Pixels, tuple[Finding, ...]]:
-    """Decode once, measure, split, embed, judge, and let the catalog rules look; what the case holds already is read."""
+    case: Case, catalog: Catalog, wanted: Recipe, size: int, setting: Setting, watch: Watch, *,
+    keeping: Keeping | None = None, budget: float | None = None,
+) -> tuple[Catalog, Pixels, tuple[Finding, ...]]:  # fmt: skip
+    """Decode once, measure, split, embed, judge, and let the catalog rules look; what the case holds already is read.
+
+    `keeping`: what the network gives is kept for a training. `budget`: seconds of the whole path; looks that cost much are
+    then limited to a share of it, and it is told."""
     watch({"title": "decode and measure"})
     catalog, pixels = open_pixels(
         catalog, size=size, cache=cache_folder(), progress=lambda done, total: watch({"done": done, "total": total}),
@@ -112,16 +121,21 @@ def measured(
     model = setting.prepare(_backbone(wanted, catalog))
     # Of images in which objects are sought more pixels are stored than a look at the whole needs.
     whole = min(size, MASKS) if catalog.task in OBJECT_TASKS else size
-    catalog = embedded(catalog, pixels, model, setting, size=whole)
+    catalog = embedded(catalog, pixels, model, setting, size=whole, keeping=keeping)
     watch({"title": "look for copies"})
-    also = copies(catalog, pixels) if catalog.has("embedding") else None
+    pairs, laid = _bounds(budget)
+    also = (
+        copies(catalog, pixels, most=pairs, tell=lambda words: watch({"notice": words}))
+        if catalog.has("embedding")
+        else None
+    )
     catalog = catalog.with_columns({"near": near_clusters(catalog, also=also)})
     # One unusable image says nothing about the others: the split sees all, training only what is usable.
     if wanted.data.time and {"val", "test"} <= {*catalog.column("split").tolist()}:
         watch({"notice": "the data has its own splits; they stay as they are, not divided by time"})
     catalog = split(catalog, val=wanted.data.val, test=wanted.data.test, seed=0, time=wanted.data.time)
     watch({"title": "judge labels and look for strangers"})
-    catalog = measure(catalog, pixels, model, setting, size=whole)
+    catalog = measure(catalog, pixels, model, setting, size=whole, laid=laid)
     if catalog.task == "classification":
         catalog = measure_transforms(catalog, pixels, model, setting, size=size)
     catalog = _annotations(catalog, pixels, model, setting, size, watch)
@@ -130,6 +144,13 @@ def measured(
     catalog.save(case.folder / "catalog.parquet")
     case.write_audit(findings)
     return catalog, pixels, findings
+
+
+def _bounds(budget: float | None) -> tuple[int | None, int]:
+    """Pairs of images that are compared in detail, and images that the map is laid out by: their share of the budget."""
+    if budget is None:
+        return None, FITTED
+    return max(LEAST_PAIRS, round(PAIRS * budget)), min(FITTED, max(LEAST_LAID, round(LAID * budget)))
 
 
 def _backbone(wanted: Recipe, catalog: Catalog) -> nn.Module:

@@ -59,7 +59,7 @@ def run(
     if resume and (final := case.read("final")) and "gates" in final:
         report = write_report(case, lang=lang)
         return _store(case, result(case, _chosen(case), case.audit, report, seconds=final["seconds"]["total"]))
-    plan = prepare.prepare(case, settings, watch=watch)
+    plan = prepare.prepare(case, settings, watch=watch, began=began)
     lab = _lab(case, plan, budget, began, watch, stop)
     healed = _chosen(case) or (soup(lab, improve_after_training(lab, plan)) if heal else _train(lab, plan.recipe))
     finished = end(lab, healed, plan.findings, began=began)
@@ -105,7 +105,7 @@ def train(
     settings = Settings(_paths(sources), budget, _path(recipe), dict(changes or {}), epochs)
     case = opening.open_case(settings, out=_path(out), resume=resume)
     settings = opening.settled(case, settings)
-    plan = prepare.prepare(case, settings, watch=watch)
+    plan = prepare.prepare(case, settings, watch=watch, began=began)
     healed = _train(_lab(case, plan, budget, began, watch, stop), plan.recipe)
     leak = leak_scores(plan.catalog, {"val": healed.run.predictions("val")}, healed.recipe)
     case.write("final", {"run": healed.run.folder.name, "leak": leak, "seconds": {"train": healed.run.cost["seconds"]}})
@@ -254,7 +254,7 @@ def _train(lab: Lab, recipe: Recipe) -> Healed:
 
 def _lab(case: Case, plan: Plan, budget: float | None, began: float, watch: Watch, stop: Callable[[], bool]) -> Lab:
     # What comes after the healing: test, Grad-CAM, export, latency, report.
-    deadline = None if budget is None else began + budget - prepare.ENDING
+    deadline = None if budget is None else began + budget - prepare.ending(budget)
     experience = opening.cache_folder() / "experience.jsonl"
     return Lab(case, plan.catalog, plan.pixels, plan.setting, case.folder / "cache", watch, stop, deadline, experience)
 

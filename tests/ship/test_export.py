@@ -9,6 +9,7 @@ import pytest
 import timm
 import torch
 
+from snellen.ship import export
 from snellen.ship.bundle import ship
 from snellen.ship.export import to_onnx
 from snellen.values import SnellenError
@@ -101,3 +102,34 @@ def test_a_model_that_cannot_be_traced_is_named(tmp_path: Path) -> None:
     with pytest.raises(SnellenError, match="_Untraceable cannot be exported"):
         to_onnx(_Untraceable(), size=16, classes=["a", "b"], mean=MEAN, std=STD, path=tmp_path / "m.onnx", about={})
     assert not list(tmp_path.iterdir())
+
+
+def test_padding_is_a_number_in_the_file(tmp_path: Path) -> None:
+    """Convolutions that pad by the size of the image would work it out for every image anew."""
+    torch.manual_seed(0)
+    model = timm.create_model("tf_mobilenetv3_small_minimal_100", num_classes=3)
+    found, _ = ship(
+        model,
+        folder=tmp_path,
+        size=33,
+        classes=CLASSES,
+        mean=MEAN,
+        std=STD,
+        images=images(7, 33),
+        about={},
+        seconds=0.05,
+    )
+    assert found["ok"]
+    kinds = {node.op_type for node in onnx.load(found["path"]).graph.node}
+    assert not kinds & {"Shape", "Ceil", "Gather"}
+
+
+def test_what_the_tracer_warns_of_is_exported_the_long_way(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = timm.create_model("test_vit", num_classes=3, img_size=32)
+    deployed = export.Deployed(model, mean=MEAN, std=STD)
+    assert export._traced(deployed, torch.zeros(2, 3, 32, 32)) is None
+    found, _ = ship(
+        model, folder=tmp_path, size=32, classes=CLASSES, mean=MEAN, std=STD, images=images(7), about={}, seconds=0.05
+    )
+    assert found["ok"]

@@ -15,8 +15,9 @@ from torchvision.transforms.v2 import functional as V
 
 from snellen.recipe import Recipe
 from snellen.shelf import AUGMENTS
-from snellen.train.augment import Augmenter, augmenter, plain
+from snellen.train.augment import Augmenter, augmenter, grid, plain
 from snellen.train.draws import keys, uniforms
+from snellen.train.warp import changed
 
 SIDE = 48
 MEAN, STD = (0.0,) * 3, (1.0,) * 3
@@ -73,6 +74,33 @@ def test_all_parts_together_leave_the_samples_apart() -> None:
     whole = applied(augment, pixels, ids)
     for row in range(6):
         assert torch.allclose(applied(augment, pixels[row : row + 1], ids[row : row + 1])[0], whole[row], atol=1e-6)
+
+
+def test_threads_do_not_change_a_bit() -> None:
+    """Whole images are dealt out to threads."""
+    parts = [{"name": name} for name in ("flip", "crop", "rotate", "hue_saturation", "brightness_contrast")]
+    augment, pixels, ids = made(*parts), golden(17), [f"s{i}" for i in range(17)]
+    threads, found = torch.get_num_threads(), []
+    for count in (1, 3):
+        torch.set_num_threads(count)
+        found.append(applied(augment, pixels, ids))
+    torch.set_num_threads(threads)
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize(("size", "side"), [(48, 48), (32, 48), (65, 48)])
+def test_the_warp_is_torchs(size: int, side: int) -> None:
+    """Any geometry, also beyond the edge."""
+    chance = np.random.default_rng(0)
+    pixels = chance.integers(0, 256, (9, side, side, 3), dtype=np.uint8)
+    geometry = torch.eye(3).repeat(9, 1, 1)
+    geometry[:, :2] += torch.from_numpy(chance.normal(0, 0.4, (9, 2, 3))).float()
+    found = torch.from_numpy(changed(pixels, geometry, torch.eye(3, 4).repeat(9, 1, 1), size)).permute(0, 3, 1, 2)
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    expected = torch.nn.functional.grid_sample(
+        images, grid(geometry, size), mode="bilinear", padding_mode="reflection", align_corners=False
+    )
+    assert torch.allclose(found, expected, atol=2e-4)
 
 
 @every

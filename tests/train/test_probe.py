@@ -111,6 +111,27 @@ def test_the_load_of_others_is_a_share() -> None:
     assert 0 <= load.share() <= 1
 
 
+def test_a_brief_probe_tries_less_and_is_remembered_apart(tmp_path: Path) -> None:
+    brief = probe(make, name="m", cache=tmp_path, **SMALL, seconds=0.1)
+    assert set(brief.candidates) == {"contiguous fp32", "channels_last fp32", "channels_last bf16"}
+    assert [path.stem.endswith("-brief") for path in (tmp_path / "probe").iterdir()] == [True]
+    assert probe(make, name="m", cache=tmp_path, **SMALL, seconds=0.1) == brief
+    full = probe(make, name="m", cache=tmp_path, **SMALL)
+    assert len(full.candidates) == 4
+    # What was measured at length is preferred from then on.
+    assert probe(make, name="m", cache=tmp_path, **SMALL, seconds=0.1) == full
+    assert made == ["model"] * 2
+
+
+def test_a_brief_probe_shows_fewer_images_at_once(machine, tmp_path: Path) -> None:
+    machine(dict.fromkeys(FOUR, 0.02))
+    full, brief = (
+        probe(make, name=name, cache=tmp_path, **{**SMALL, "batch": 32}, seconds=seconds).batch
+        for name, seconds in (("a", module.SECONDS), ("b", 1.0))
+    )
+    assert brief < full
+
+
 # ---- Chosen
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from snellen.rows import Rows
 from snellen.run import Run
 from snellen.shelf import TASKS
 from snellen.train.augment import resize
+from snellen.train.features import Head
 from snellen.train.job import normal_of, samples_of, usable_for
+from snellen.train.kept import kept, origin
 from snellen.train.machine import Setting
 from snellen.train.observe import outputs, stored
 from snellen.train.source import Samples
@@ -41,10 +44,13 @@ class Loaded:
 
     def samples(self, catalog: Catalog, pixels: Pixels) -> Samples:
         """Some samples ready to be read, with what is wanted of them."""
+        return samples_of(self.task, self.recipe, [catalog], self.classes, pixels, self._cache)[0]
+
+    @property
+    def _cache(self) -> Path | None:
         # A run of a case has the case's cache.
         home = self.run.folder.parent
-        cache = home.parent / "cache" if home.name == "runs" else None
-        return samples_of(self.task, self.recipe, [catalog], self.classes, pixels, cache)[0]
+        return home.parent / "cache" if home.name == "runs" else None
 
     def predict(self, catalog: Catalog, pixels: Pixels) -> Rows:
         """Stored-row form of the predictions on some samples."""
@@ -53,8 +59,25 @@ class Loaded:
             return stored(self.task, samples, self.outputs(samples), self.size, self.classes)
 
     def outputs(self, samples: Samples) -> Iterator[torch.Tensor]:
-        """What the model gives for the samples, batch by batch; without gradients is the caller's business."""
+        """What the model gives for the samples, batch by batch; without gradients is the caller's business. Where its trunk was
+        not trained, the audit's pass has left what it gives for them, and only the head is run."""
+        features = self._features(samples)
+        if features is not None:
+            head = Head(self.model, dropout=0.0).eval()
+            return (
+                head(self.setting.place(torch.from_numpy(part)))
+                for part in np.split(features, range(64, len(features), 64))
+            )
         return outputs(self.model, self.setting, samples.plain(self.size, *normal_of(self.model)))
+
+    def _features(self, samples: Samples) -> np.ndarray | None:
+        if self._cache is None or samples.truth is not None or not hasattr(self.model, "forward_head"):
+            return None
+        about = origin(
+            self.model, self.setting, name=self.recipe.model.name, stored=samples.pixels.size, size=self.size
+        )
+        found = kept(self._cache / "features", about, samples.ids)
+        return None if found is None else np.array(found[0][found[1]])
 
     def images(self, catalog: Catalog, pixels: Pixels) -> np.ndarray:
         """Pixels as the exported model takes them, float32 [n, 3, size, size] in 0..1."""

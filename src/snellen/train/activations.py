@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ CHUNK = 64
 # One cache may take this much, and no more than this share of the free disk; all of a case together HELD.
 MOST_BYTES, MOST_SHARE = 4 << 30, 0.25
 HELD = 12 << 30
+# Half precision has more digits than bfloat16 but a smaller range.
+HALF_LIMIT = 6e4
 
 
 def cuttable(job: Job, stage: Stage) -> bool:
@@ -50,33 +53,48 @@ def cut(job: Job, stage: Stage) -> Tail | None:
 
 
 def view_count(job: Job) -> int:
-    """Augmented views of an image that are cached; one says all where nothing is augmented."""
+    """Views of an image that are cached; one says all where nothing is augmented."""
     return job.recipe.train.views if job.recipe.augment.parts or job.recipe.augment.aimed else 1
 
 
+def views_of(job: Job) -> Iterator[Iterator[Tensor]]:
+    """Network input of every sample of the pool, view by view, batch by batch. Several views are augmented; one alone shows
+    each image as evaluation sees it, for it would show the same crop of it in every epoch."""
+    views = view_count(job)
+    if views == 1:
+        yield job.pool.plain(_viewed_at(job), *job.normal, batch=CHUNK)
+        return
+    source = PixelSource(job.pool, job.augmenter, VIEW_SEED)
+    chunks = np.split(np.arange(len(job.pool)), range(CHUNK, len(job.pool), CHUNK))
+    for view in range(views):
+        yield (source.batch(chosen, view) for chosen in chunks)
+
+
 def view_source(job: Job, stage: Stage, tail: Tail) -> ActivationSource | None:
-    """Half-precision activations of K views of every sample of the pool; None where they would not pay or not fit."""
+    """Half-precision activations of the views of every sample of the pool; None where they would not pay or not fit."""
     if not pays(job, stage):
         return None
-    views, augment = view_count(job), job.recipe.augment
-    source = PixelSource(job.pool, job.augmenter, VIEW_SEED)
-    first = _beginning(job, tail, source.batch(np.arange(1), 0))
-    shape = (views, len(job.pool), *first.shape[1:])
-    # Half precision has more digits than bfloat16 but a smaller range: a network whose activations leave it is run whole.
-    if not _room(job.cache, shape, np.float16) or not bool((first.abs() < 3e4).all()):
+    first = _beginning(job, tail, next(next(views_of(replace(job, pool=job.pool.take(np.arange(1)))))))
+    shape = (view_count(job), len(job.pool), *first.shape[1:])
+    # A network whose activations leave the range of half precision is run whole.
+    if not _room(job.cache, shape, np.float16) or not bool((first.abs() < HALF_LIMIT / 2).all()):
         return None
-
-    def chunks() -> Iterator[np.ndarray]:
-        for view in range(views):
-            for start in range(0, len(job.pool), CHUNK):
-                chosen = np.arange(start, min(start + CHUNK, len(job.pool)))
-                yield _beginning(job, tail, source.batch(chosen, view)).clamp(-6e4, 6e4).half().numpy()
-
-    named = augment.model_dump(mode="json", include={"parts", "aimed"})
-    name = _name(job, tail, job.pool, size=job.recipe.data.size, augment=named, views=views)
+    chunks = (
+        _beginning(job, tail, images).clamp(-HALF_LIMIT, HALF_LIMIT).half().numpy()
+        for view in views_of(job)
+        for images in view
+    )
+    named = job.recipe.augment.model_dump(mode="json", include={"parts", "aimed"}) if shape[0] > 1 else "plain"
+    name = _name(job, tail, job.pool, size=_viewed_at(job), augment=named, views=shape[0])
     places = {sample: place for place, sample in enumerate(job.pool.ids)}
-    found = _stored(job.cache, name, shape, np.float16, chunks())
+    found = _stored(job.cache, name, shape, np.float16, chunks)
     return ActivationSource(found, np.asarray([places[sample] for sample in job.training.ids]))
+
+
+def _viewed_at(job: Job) -> int:
+    """Side of the views in pixels."""
+    data = job.recipe.data
+    return (data.eval_size or data.size) if view_count(job) == 1 else data.size
 
 
 def tail_rows(job: Job, tail: Tail) -> RowsOf:

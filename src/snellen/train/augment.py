@@ -19,6 +19,7 @@ from snellen.parts.augments._operations import recolour
 from snellen.recipe import AimedPart, Part, Recipe
 from snellen.shelf import AUGMENTS
 from snellen.train.draws import uniforms
+from snellen.train.warp import changed, normalised
 from snellen.values import SnellenError
 
 
@@ -80,10 +81,10 @@ class Augmenter:
 
     def apply(self, pixels: np.ndarray, drawn: Drawn) -> Tensor:
         """The network input of stored pixels [n, s, s, 3] after what was drawn for them."""
-        images = recoloured(warped(_floats(pixels), drawn.geometry, self.size), drawn.colour)
+        images = pictured(pixels, drawn.geometry, drawn.colour, self.size)
         for rows, operation in drawn.pixels:
             images = _on(images, rows, operation)
-        return _normalised(images, self.mean, self.std)
+        return normalised(images, self.mean, self.std)
 
 
 def changes_of(kind: str, result: Any, n: int) -> Changes:
@@ -97,22 +98,21 @@ def changes_of(kind: str, result: Any, n: int) -> Changes:
     return Changes(*result)
 
 
-def warped(images: Tensor, geometry: Tensor, size: int) -> Tensor:
-    """[n, 3, s, s] → [n, 3, size, size] by one bilinear warp, mirrored at the edge; a sample that does not move is
-    resized as `plain` does."""
-    moved = (geometry != torch.eye(3)).flatten(1).any(dim=1).nonzero()[:, 0]
+def pictured(pixels: np.ndarray, geometry: Tensor, colour: Tensor, size: int) -> Tensor:
+    """Pixels [n, s, s, 3] uint8 → images [n, 3, size, size] float32 in 0..1 by one bilinear warp, mirrored at the edge, and one
+    colour matrix; a sample that does not move is resized as `plain` does."""
+    moves = (geometry != torch.eye(3)).flatten(1).any(dim=1)
+    moved, still = moves.nonzero()[:, 0], (~moves).nonzero()[:, 0]
     if not len(moved):
-        return resize(images, size)
-    given = images if len(moved) == len(images) else images[moved]
-    turned = F.grid_sample(
-        given, grid(geometry[moved], size), mode="bilinear", padding_mode="reflection", align_corners=False
-    )
-    if len(moved) == len(images):
-        return turned
-    still = (geometry == torch.eye(3)).flatten(1).all(dim=1).nonzero()[:, 0]
-    result = turned.new_empty(len(images), *turned.shape[1:])
-    result[moved] = turned
-    result[still] = resize(images[still], size)
+        return recoloured(resize(_floats(pixels), size), colour)
+    own = pixels if not len(still) else pixels[moved.numpy()]
+    # [n, h, w, 3] seen as NCHW is channels last in memory.
+    found = torch.from_numpy(changed(own, geometry[moved], colour[moved], size)).permute(0, 3, 1, 2)
+    if not len(still):
+        return found
+    result = torch.empty(len(pixels), 3, size, size, memory_format=torch.channels_last)
+    result[moved] = found
+    result[still] = recoloured(resize(_floats(pixels[still.numpy()]), size), colour[still])
     return result
 
 
@@ -179,12 +179,7 @@ def _floats(pixels: np.ndarray) -> Tensor:
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Pixels 0..1 by the backbone's own mean and standard deviation (SPEC D7)."""
-    return _normalised(images.clone(), mean, std)
-
-
-def _normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    # In place: fresh memory for a batch costs more than the arithmetic.
-    return images.sub_(torch.tensor(mean)[:, None, None]).div_(torch.tensor(std)[:, None, None])
+    return normalised(images.clone(), mean, std)
 
 
 def resize(images: Tensor, size: int) -> Tensor:
@@ -196,4 +191,4 @@ def resize(images: Tensor, size: int) -> Tensor:
 
 def plain(pixels: np.ndarray, size: int, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Network input without augmentation, as evaluation and shipping see it."""
-    return _normalised(resize(_floats(pixels), size), mean, std)
+    return normalised(resize(_floats(pixels), size), mean, std)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -29,11 +31,19 @@ MOST_TINT = 24.0
 AT_ONCE = 256
 
 
-def copies(catalog: Catalog, pixels: Pixels, *, seed: int = 0) -> np.ndarray:
+def copies(
+    catalog: Catalog,
+    pixels: Pixels,
+    *,
+    seed: int = 0,
+    most: int | None = None,
+    tell: Callable[[str], None] = lambda words: None,
+) -> np.ndarray:
     """Rows [p, 2] of usable images of different content that show one picture.
 
     Reads content, verdict, embedding and thumb; raises MissingSignal without them. Cost: a search that grows as n^1.5
-    (data/index), and some milliseconds for every pair that is proposed, mostly about one for an image, at most 4.
+    (data/index), and some milliseconds for every pair that is proposed, mostly about one for an image, at most 4. `most`:
+    so many are looked at, the nearest; where that leaves some out, `tell` hears of it.
     """
     usable = np.flatnonzero(catalog.column("verdict").astype(str) == OK)
     _, first = np.unique(catalog.column("content").astype(str)[usable], return_index=True)
@@ -41,6 +51,11 @@ def copies(catalog: Catalog, pixels: Pixels, *, seed: int = 0) -> np.ndarray:
     if len(rows) < 2:
         return np.zeros((0, 2), dtype=np.int64)
     pairs = proposed(catalog.column("embedding")[rows])
+    if most is not None and len(pairs) > most:
+        tell(
+            f"{most} of {len(pairs)} pairs of images that are much alike are compared in detail, the nearest: time is short"
+        )
+        pairs = pairs[:most]
     part = catalog.take(rows)
     thumbs, places = part.column("thumb"), pixels.rows_of(part)
     scores = strangers = verified(pairs, thumbs, pixels, places)
@@ -51,14 +66,18 @@ def copies(catalog: Catalog, pixels: Pixels, *, seed: int = 0) -> np.ndarray:
 
 
 def proposed(embedding: np.ndarray) -> np.ndarray:
-    """Pairs [p, 2] of positions, each once, the smaller first, whose embeddings [n, d] are nearer than those of neighbours are."""
+    """Pairs [p, 2] of positions, each once, the smaller first, whose embeddings [n, d] are nearer than those of neighbours are;
+    those that are nearest in proportion come first."""
     rows, away = nearest(_reduced(embedding.astype(np.float32)), NEIGHBOURS)
     # With too few images there is nothing to tell what is usual.
     usual = away[:, -1:] if away.shape[1] == NEIGHBOURS else np.full((len(rows), 1), np.inf)
     near = (away <= CLOSE * usual) & np.isfinite(away)
     near[:, PROPOSED:] = False
     one = np.repeat(np.arange(len(rows)), rows.shape[1]).reshape(rows.shape)[near]
-    return np.unique(np.sort(np.stack([one, rows[near]], axis=1), axis=1), axis=0)
+    # With too few images there is no usual distance: then all are alike near, and the order of the rows stays.
+    share = np.where(np.isfinite(usual), away / np.where(np.isfinite(usual), np.maximum(usual, 1e-9), 1.0), 0.0)[near]
+    found, first = np.unique(np.sort(np.stack([one, rows[near]], axis=1), axis=1), axis=0, return_index=True)
+    return np.asarray(found[np.argsort(share[first], kind="stable")])
 
 
 def verified(pairs: np.ndarray, thumbs: np.ndarray, pixels: Pixels, places: np.ndarray) -> np.ndarray:

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from snellen.recipe import Stage
 from snellen.shelf import SCHEDULES
 from snellen.train import stages
-from snellen.train.activations import VIEW_SEED, cut, pays, tail_rows, view_count, view_source
+from snellen.train.activations import cut, pays, tail_rows, view_count, view_source, views_of
 from snellen.train.average import Average
 from snellen.train.draws import seed_of, uniforms
 from snellen.train.features import Head, cached, digest, embed, trunk_digest
 from snellen.train.job import Job
+from snellen.train.kept import kept, origin
 from snellen.train.observe import RowsOf, predict, rows_of
 from snellen.train.optimizer import optimizer_of, set_rate
 from snellen.train.source import ActivationSource, FeatureSource, PixelSource, Samples
@@ -144,28 +145,31 @@ def multiplier_of(job: Job, stage: Stage) -> Multiplier:
 
 
 def view_features(job: Job) -> np.ndarray:
-    """Features of K augmented views of every training sample, [views, n, d].
+    """Features of the views of every training sample, [views, n, d]. One view alone is the image as evaluation sees it.
 
     They are computed for the whole pool, so that recipes which drop samples read the same file."""
-    recipe = job.recipe
-    augment = recipe.augment.model_dump(mode="json", include={"parts", "aimed"})
-    views = view_count(job)
-    name = _name(job, job.pool, size=recipe.data.size, augment=augment, views=views)
-
-    def make() -> np.ndarray:
-        source = PixelSource(job.pool, job.augmenter, VIEW_SEED)
-        chunks = np.array_split(np.arange(len(job.pool)), max(1, len(job.pool) // 64))
-        return np.stack(
-            [embed(job.model, (source.batch(chunk, view) for chunk in chunks), job.setting) for view in range(views)]
-        )
-
     places = {sample: place for place, sample in enumerate(job.pool.ids)}
-    found = cached(job.cache / "features", name, make)
+    found = _views(job, view_count(job))
     return np.asarray(found[:, [places[sample] for sample in job.training.ids]])
 
 
+def _views(job: Job, views: int) -> np.ndarray:
+    if views == 1:
+        return plain_features(job, job.pool, job.recipe.data.eval_size or job.recipe.data.size)[None]
+    augment = job.recipe.augment.model_dump(mode="json", include={"parts", "aimed"})
+    name = _name(job, job.pool, size=job.recipe.data.size, augment=augment, views=views)
+    return cached(
+        job.cache / "features", name, lambda: np.stack([embed(job.model, view, job.setting) for view in views_of(job)])
+    )
+
+
 def plain_features(job: Job, samples: Samples, size: int) -> np.ndarray:
-    """Features [n, d] without augmentation."""
+    """Features [n, d] without augmentation: what an earlier pass over the same images has left, else computed now."""
+    stored = job.training.pixels.size
+    about = origin(job.model, job.setting, name=job.recipe.model.name, stored=stored, size=size)
+    known = kept(job.cache / "features", about, samples.ids)
+    if known is not None:
+        return np.asarray(known[0][known[1]])
     name = _name(job, samples, size=size, augment="plain", views=1)
     return cached(job.cache / "features", name, lambda: embed(job.model, samples.plain(size, *job.normal), job.setting))
 

@@ -19,18 +19,18 @@ LEAST = 10
 PICTURES, SIDE = 2_000, 40
 
 
-def layouts(points: np.ndarray, *, seed: int = 0) -> dict[str, np.ndarray]:
+def layouts(points: np.ndarray, *, seed: int = 0, fitted: int = FITTED) -> dict[str, np.ndarray]:
     """Columns `map_pca` and `map_tsne` (and `map_umap` where umap-learn is installed) [n, 2] float32.
 
     points [n, d] are principal components, leading first. t-SNE: van der Maaten & Hinton 2008 (JMLR 9:2579), from a PCA start
-    (Kobak & Berens 2019, doi:10.1038/s41467-019-13056-x). Of more than 5,000 images a seeded sample is laid out, and each
+    (Kobak & Berens 2019, doi:10.1038/s41467-019-13056-x). Of more than `fitted` images a seeded sample is laid out, and each
     of the others lies at its nearest neighbour of the sample. UMAP: McInnes, Healy & Melville 2018, arXiv:1802.03426.
     """
     flat = np.zeros((len(points), 2), dtype=np.float32)
     flat[:, : min(2, points.shape[1])] = points[:, :2]
     if len(points) < LEAST or not np.ptp(points):
         return {"map_pca": flat, "map_tsne": flat.copy()}
-    chosen, leading = sample(len(points), FITTED, seed), points[:, :DIRECTIONS]
+    chosen, leading = sample(len(points), fitted, seed), points[:, :DIRECTIONS]
     found = {"map_pca": flat, "map_tsne": _spread(leading, chosen, _tsne(leading[chosen], seed))}
     if importlib.util.find_spec("umap") is not None:
         found["map_umap"] = _spread(leading, chosen, _umap(leading[chosen], seed))

@@ -15,11 +15,10 @@ from snellen.catalog import OK, Catalog
 from snellen.data.pixels import Pixels
 from snellen.train import map as plane
 from snellen.train import markers
-from snellen.train.features import embed
-from snellen.train.job import normal_of
 from snellen.train.judge import Judgement, judge
 from snellen.train.machine import Setting
 from snellen.train.multilabel import judge_sets
+from snellen.train.once import Keeping, features
 from snellen.train.outliers import outliers
 from snellen.train.outliers import sample as some
 from snellen.train.source import Samples
@@ -32,9 +31,17 @@ DOUBT = 0.05
 
 
 def measure(
-    catalog: Catalog, pixels: Pixels, model: nn.Module, setting: Setting, *, size: int, seed: int = 0
+    catalog: Catalog,
+    pixels: Pixels,
+    model: nn.Module,
+    setting: Setting,
+    *,
+    size: int,
+    seed: int = 0,
+    laid: int = plane.FITTED,
 ) -> Catalog:
     """Add what a network says of the usable samples. An `embedding` that the catalog has already (see `embedded`) is used.
+    `laid`: images at most that the map is laid out by.
 
     Always: `embedding` [n, d] float16; `cluster`; `outlier_<method>` and `outlier_agreement` (train/outliers); `map_pca`, `map_tsne`
     [n, 2] and `map_picture`, a small JPEG of at most 2,000 samples (train/map). Where training samples have a target, of all splits:
@@ -60,21 +67,22 @@ def measure(
     columns |= {"cluster": _clusters(points, seed)}
     columns |= _marked(part, pixels, rows, train, seed) if judged is not None else {}
     strange = outliers(part, points, judged or Judgement.none(len(part)), seed=seed)
-    columns |= strange | plane.layouts(points, seed=seed)
+    columns |= strange | plane.layouts(points, seed=seed, fitted=laid)
     columns["map_picture"] = _pictures(part, pixels, rows, columns, seed)
     return catalog.with_columns({name: _whole(name, values, usable, len(catalog)) for name, values in columns.items()})
 
 
-def embedded(catalog: Catalog, pixels: Pixels, model: nn.Module, setting: Setting, *, size: int) -> Catalog:
+def embedded(
+    catalog: Catalog, pixels: Pixels, model: nn.Module, setting: Setting, *, size: int, keeping: Keeping | None = None
+) -> Catalog:
     """Add `embedding` [n, d] float16, the pre-classifier features of the usable samples (zeros for the others). Each image goes
-    through the network once. Without a usable sample nothing is added."""
+    through the network once; `keeping`: what it gave is kept for the training. Without a usable sample nothing is added."""
     usable = np.flatnonzero(catalog.column("verdict").astype(str) == OK)
     if not len(usable):
         return catalog
     part = catalog.take(usable)
-    mean, std = normal_of(model)
     samples = Samples.of(part, np.zeros(len(part), dtype=np.int64), pixels)
-    found = embed(model, samples.plain(size, mean, std), setting).astype(np.float16)
+    found = features(model, samples, setting, size=size, keeping=keeping).astype(np.float16)
     return catalog.with_columns({"embedding": _whole("embedding", found, usable, len(catalog))})
 
 

@@ -21,8 +21,9 @@ from snellen.values import SnellenError
 LAYOUTS = ("contiguous", "channels_last")
 # Rounds in which every candidate takes its turn: the least number, then more until the most or the seconds are used up.
 ROUNDS, MOST_ROUNDS, SECONDS = 3, 7, 6.0
-# On a machine so busy that not even the least number of rounds is done after so many seconds, those that were done count.
-PATIENCE = 12.0
+# On a machine so busy that not even the least number of rounds is done after so many times these seconds, those that were
+# done count.
+PATIENCE = 2.0
 # A candidate must be so much faster than the default (contiguous, fp32) to be taken, and half precision, whose numbers
 # have fewer digits, so much more. Both in the median of the rounds' ratios.
 KEEP, MARGIN = 1.03, 1.1
@@ -30,8 +31,9 @@ KEEP, MARGIN = 1.03, 1.1
 TIE = 0.97
 # After the warm-up a candidate slower than the default by this factor has no further turn: bf16 without instructions for it.
 HOPELESS = 3.0
-# Where a step of the default takes longer than so many seconds, fewer images are measured.
-LONG = 1.0
+# Where a step of the default takes longer than so many seconds, fewer images are measured; where the probe is to be brief,
+# so many times fewer seconds.
+LONG, BRIEF = 1.0, 0.4
 # torch.compile must pay this much of a step, since a run of minutes has to earn the minute of compiling back.
 COMPILE_MARGIN = 1.1
 # Share of the processor in foreign hands from which figures are not remembered, and from which a setting must be faster
@@ -81,6 +83,7 @@ def probe(
     small: int = 64,
     batch: int = 32,
     compile: bool | Literal["auto"] = False,
+    seconds: float = SECONDS,
 ) -> Costs:
     """Measure once per (model, shape, machine, versions) and remember.
 
@@ -88,15 +91,20 @@ def probe(
     all of them. The default (contiguous, fp32) is among them and kept unless another is clearly faster. `compile`: "auto"
     also tries torch.compile, which takes about a minute on a CPU.
 
+    `seconds`: about how long settings may be compared. Below the usual 6 the probe is brief: fewer images at once, and half
+    precision is tried in one layout only. What it found is remembered apart, and a full measurement is preferred to it.
+
     Where other programs use the processor, the figures are too high: they are used, said to be so (`busy`), and not
     remembered. Raises SnellenError where the model does not take images of `size` pixels, or one of them does not fit.
     """
     path = place(cache, name=name, size=size, small=small, batch=batch, compile=compile)
+    if seconds < SECONDS and not path.is_file():
+        path = path.with_stem(f"{path.stem}-brief")
     if path.is_file():
         known: dict[str, Any] = store.read_json(path)
     else:
         load = Load()
-        known = _measure(make, load, name=name, size=size, small=small, batch=batch, compile=compile)
+        known = _measure(make, load, name=name, size=size, small=small, batch=batch, compile=compile, seconds=seconds)
         known["busy"] = load.share()
         if known["busy"] < BUSY:
             store.write_json(path, known)
@@ -197,13 +205,14 @@ def _measure(
     small: int,
     batch: int,
     compile: bool | Literal["auto"],
+    seconds: float,
 ) -> dict[str, Any]:
     model, default = make(), Setting(device=device())
     _take(model, default, name.partition(":")[0], size)
-    batch = _bearable(model, default, size, predicted(model, default, size=size, batch=batch))
+    long = LONG if seconds >= SECONDS else LONG * BRIEF
+    batch = _bearable(model, default, size, predicted(model, default, size=size, batch=batch), long)
     given = images(size, batch)
-    candidates = [Setting(p, layout, default.device) for layout in LAYOUTS for p in precisions(default.device)]
-    times, forwards = rounds(model, candidates, given)
+    times, forwards = rounds(model, _candidates(default.device, brief=seconds < SECONDS), given, seconds=seconds)
     running = {s: t for s, t in times.items() if len(t) == len(times[default])}
     best = choose(running, forwards, default, busy=load.share() >= BUSY)
     setting, faster, compiling = best, 1.0, None
@@ -229,15 +238,21 @@ def _measure(
     }
 
 
+def _candidates(on: str, *, brief: bool) -> list[Setting]:
+    """What is compared, the default first. Where time is short, half precision only in the layout that it mostly wins in."""
+    every = [Setting(precision, layout, on) for layout in LAYOUTS for precision in precisions(on)]
+    return [s for s in every if not brief or s.precision == "fp32" or s.layout == "channels_last"]
+
+
 def _part(model: nn.Module, setting: Setting, given: Tensor, unfreeze: str) -> float:
     return statistics.median(step_seconds(model, setting, given, unfreeze=unfreeze) for _ in range(ROUNDS))
 
 
 def rounds(
-    model: nn.Module, candidates: Sequence[Setting], given: Tensor
+    model: nn.Module, candidates: Sequence[Setting], given: Tensor, *, seconds: float = SECONDS
 ) -> tuple[dict[Setting, list[float]], dict[Setting, list[float]]]:
-    """Seconds of training steps and of forward passes by setting, round by round. The first candidate is the default; one
-    that is hopeless after the warm-up keeps that one figure."""
+    """Seconds of training steps and of forward passes by setting, round by round, over about `seconds`. The first candidate
+    is the default; one that is hopeless after the warm-up keeps that one figure."""
     start = time.monotonic()
     warm = {
         setting: (step_seconds(model, setting, given), forward_seconds(model, setting, given)) for setting in candidates
@@ -247,7 +262,7 @@ def rounds(
     times = {setting: [] if setting in running else [warm[setting][0]] for setting in candidates}
     forwards = {setting: [] if setting in running else [warm[setting][1]] for setting in candidates}
     for turn in range(MOST_ROUNDS):
-        if turn and time.monotonic() - start > (SECONDS if turn >= ROUNDS else PATIENCE):
+        if turn and time.monotonic() - start > seconds * (1.0 if turn >= ROUNDS else PATIENCE):
             break
         for setting in running if turn % 2 else reversed(running):
             times[setting].append(step_seconds(model, setting, given))
@@ -282,11 +297,11 @@ def _compiled(
     return (setting, faster, compiling) if sure or faster > COMPILE_MARGIN else (best, 1.0, compiling)
 
 
-def _bearable(model: nn.Module, setting: Setting, size: int, batch: int) -> int:
+def _bearable(model: nn.Module, setting: Setting, size: int, batch: int, long: float) -> int:
     few = min(4, batch)
     step_seconds(model, setting, images(size, few))
     each = step_seconds(model, setting, images(size, few)) / few
-    while batch > few and batch * each > LONG:
+    while batch > few and batch * each > long:
         batch = max(few, batch // 2)
     return batch
 

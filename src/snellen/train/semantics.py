@@ -44,17 +44,19 @@ def measure_transforms(
     if not len(asked) or len(np.unique(np.delete(codes, asked))) < 2:
         return catalog.with_about({"transforms": []})
     known = np.random.default_rng(seed).permutation(np.delete(np.arange(len(rows)), asked))[:KNOWN]
-    features = catalog.column("embedding")[rows[known]].astype(np.float32)
-    head = _Head(_points(features, _images(pixels, catalog.take(rows[known]), PICTURE)), codes[known], seed)
-    images = _images(pixels, catalog.take(rows[asked]), size)
-    mean, std = normal_of(model)
+    features = catalog.column("embedding")
+    learnt = features[rows[known]].astype(np.float32)
+    head = _Head(_points(learnt, _pictures(pixels, catalog.take(rows[known]))), codes[known], seed)
+    part = catalog.take(rows[asked])
+    images, mean_std = _images(pixels, part, size), normal_of(model)
 
     def taken(transform: str) -> np.ndarray:
         moved = _moved(images, transform)
-        seen = (normalise(moved[at : at + BATCH], mean, std) for at in range(0, len(moved), BATCH))
-        return head.classes(_points(embed(model, seen, setting), resize(moved, PICTURE)))
+        seen = (normalise(moved[at : at + BATCH], *mean_std) for at in range(0, len(moved), BATCH))
+        return head.classes(_points(embed(model, seen, setting), _moved(pictures, transform)))
 
-    before, own = taken(""), codes[asked]
+    pictures, own = _pictures(pixels, part), codes[asked]
+    before = head.classes(_points(features[rows[asked]].astype(np.float32), pictures))
     entries = [entry for name in TRANSFORMS for entry in _entries(name, own, before, taken(name), names)]
     return catalog.with_about({"transforms": entries})
 
@@ -96,7 +98,7 @@ class _Head:
 
 def _points(features: np.ndarray, pictures: Tensor) -> np.ndarray:
     """Directions of the features and, beside them, of what is light and dark where: [n, d + PICTURE ** 2]."""
-    grey = pictures.mean(dim=1).flatten(1)
+    grey = pictures.flatten(1)
     return np.concatenate([_unit(features), _unit((grey - grey.mean(dim=1, keepdim=True)).numpy())], axis=1)
 
 
@@ -107,6 +109,16 @@ def _unit(features: np.ndarray) -> np.ndarray:
 def _images(pixels: Pixels, part: Catalog, size: int) -> Tensor:
     stored = torch.from_numpy(pixels.gather(pixels.rows_of(part))).permute(0, 3, 1, 2).float() / 255
     return resize(stored, size)
+
+
+def _pictures(pixels: Pixels, part: Catalog) -> Tensor:
+    """Small grey pictures [n, 1, PICTURE, PICTURE]; a few images at a time, since all of them may not fit into memory."""
+    rows = pixels.rows_of(part)
+    found = [
+        resize(torch.from_numpy(pixels.gather(rows[at : at + BATCH])).float().mean(dim=3)[:, None] / 255, PICTURE)
+        for at in range(0, len(rows), BATCH)
+    ]
+    return torch.cat(found)
 
 
 def _moved(images: Tensor, transform: str) -> Tensor:

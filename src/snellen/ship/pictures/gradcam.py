@@ -18,7 +18,8 @@ from snellen.ship.loaded import Loaded
 from snellen.train.augment import normalise
 from snellen.train.job import normal_of
 
-SHOWN = 12
+# Right and wrong predictions that are shown, of each; where the budget in seconds is below SHORT, fewer.
+SHOWN, FEW, SHORT = 12, 4, 300.0
 
 
 def gradcam(
@@ -28,11 +29,13 @@ def gradcam(
     if find_spec("pytorch_grad_cam") is None:
         tell("no Grad-CAM pictures: they need the extra, pip install 'snellen[explain]'")
         return
+    budget = (case.read("settings") or {}).get("budget")
+    shown = SHOWN if budget is None or budget >= SHORT else FEW
     confident = rows.probabilities.max(axis=1)
     chosen = [
         place
         for right in (False, True)
-        for place in np.flatnonzero(rows.correct == right)[np.argsort(-confident[rows.correct == right])][:SHOWN]
+        for place in np.flatnonzero(rows.correct == right)[np.argsort(-confident[rows.correct == right])][:shown]
     ]
     part = usable.take(usable.rows([rows.ids[place] for place in chosen]))
     images = loaded.images(part, pixels)
