@@ -17,6 +17,7 @@ from snellen.rows import Rows
 from snellen.run import Run
 from snellen.shelf import TASKS
 from snellen.train.augment import resize
+from snellen.train.features import embed
 from snellen.train.job import normal_of, samples_of, usable_for
 from snellen.train.machine import Setting
 from snellen.train.observe import outputs, stored
@@ -55,6 +56,11 @@ class Loaded:
     def outputs(self, samples: Samples) -> Iterator[torch.Tensor]:
         """What the model gives for the samples, batch by batch; without gradients is the caller's business."""
         return outputs(self.model, self.setting, samples.plain(self.size, *normal_of(self.model)))
+
+    def features(self, catalog: Catalog, pixels: Pixels) -> np.ndarray:
+        """Embeddings [n, d] float32 of some samples: what the classifier sees."""
+        samples = Samples.of(catalog, np.zeros(len(catalog), np.int64), pixels)
+        return embed(self.model, samples.plain(self.size, *normal_of(self.model)), self.setting)
 
     def images(self, catalog: Catalog, pixels: Pixels) -> np.ndarray:
         """Pixels as the exported model takes them, float32 [n, 3, size, size] in 0..1."""
