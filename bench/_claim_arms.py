@@ -19,15 +19,10 @@ from snellen.data.split import split
 from snellen.recipe import Recipe
 from snellen.rows import Predictions
 from snellen.ship.loaded import Loaded, load
+from snellen.tasks._retrieval import pairs, retrieval, verified
 from snellen.train.draws import keys
-from snellen.train.features import embed
-from snellen.train.job import normal_of
 from snellen.train.loop import train
 from snellen.train.machine import Setting
-from snellen.train.source import Samples
-
-# Pairs of images for verification, half of them of one class, and the parts that the threshold is found on in turn (LFW's way).
-PAIRS, PARTS = 4000, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +44,11 @@ def ground(claim: Claim, root: Path, cache: Path, *, images: int | None = None) 
     held = whole.where(fits if claim.unseen else np.ones(len(whole), bool)).of("test")
     catalog = whole.where(~fits).of("train", "val")
     if images is not None:
-        catalog, held = _fewer(catalog, images), _fewer(held, images)
+        catalog, held = fewer(catalog, images), fewer(held, images)
     return Ground(catalog, held, pixels, _tail(catalog, claim.tail))
 
 
-def _fewer(catalog: Catalog, images: int) -> Catalog:
+def fewer(catalog: Catalog, images: int) -> Catalog:
     """Of every split and class the same share, those with the smallest keys."""
     order, kept = keys(catalog.ids), np.zeros(len(catalog), bool)
     kinds = np.char.add(catalog.column("split").astype(str), catalog.column("target").astype(str))
@@ -115,7 +110,7 @@ def _rows(loaded: Loaded, found: Ground) -> dict[str, Any]:
 def _spread(loaded: Loaded, found: Ground) -> dict[str, Any]:
     """Mean distance of the held-out images' features to their class's mean: as it is, and as a share of the mean distance
     between class means (the scale of the features cancels)."""
-    features, targets = _features(loaded, found)
+    features, targets = loaded.features(found.held, found.pixels), found.held.column("target").astype(str)
     names, codes = np.unique(targets, return_inverse=True)
     means = np.stack([features[codes == code].mean(axis=0) for code in range(len(names))])
     within = float(np.linalg.norm(features - means[codes], axis=1).mean())
@@ -124,44 +119,13 @@ def _spread(loaded: Loaded, found: Ground) -> dict[str, Any]:
 
 
 def _verified(loaded: Loaded, found: Ground) -> dict[str, Any]:
-    """Whether each pair was told right by the cosine of its features; the threshold of every tenth is the best of the others."""
-    features, targets = _features(loaded, found)
+    """Whether each pair was told right by the cosine of its features, and how well images find their class."""
+    features, targets = loaded.features(found.held, found.pixels), found.held.column("target").astype(str)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
     left, right, same = pairs(targets)
-    alike = (unit[left] * unit[right]).sum(axis=1)
-    part = np.arange(len(same)) % PARTS
-    told = np.zeros(len(same), bool)
-    for one in range(PARTS):
-        known, asked = part != one, part == one
-        told[asked] = (alike[asked] >= best_threshold(alike[known], same[known])) == same[asked]
-    return {"right": _packed(told), "targets": same.astype(int).tolist(), "numbers": _plain({"accuracy": told.mean()})}
-
-
-def pairs(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """PAIRS pairs of different images, half of one class: left, right, whether they are of one class. Always the same ones."""
-    chance = np.random.default_rng(0)
-    drawn = chance.integers(0, len(targets), (60 * PAIRS, 2))
-    drawn = drawn[drawn[:, 0] != drawn[:, 1]]
-    same = targets[drawn[:, 0]] == targets[drawn[:, 1]]
-    half = min(PAIRS // 2, int(same.sum()), int((~same).sum()))
-    rows = np.sort(np.concatenate([np.flatnonzero(same)[:half], np.flatnonzero(~same)[:half]]))
-    return drawn[rows, 0], drawn[rows, 1], same[rows]
-
-
-def best_threshold(alike: np.ndarray, same: np.ndarray) -> float:
-    """The least cosine that counts as one class, where most pairs are told right."""
-    order = np.argsort(-alike, kind="stable")
-    # With the first i pairs called the same: those of them that are, and of the rest those that are not.
-    right = np.cumsum(same[order]) + (~same).sum() - np.cumsum(~same[order])
-    return float(alike[order][right.argmax()])
-
-
-def _features(loaded: Loaded, found: Ground) -> tuple[np.ndarray, np.ndarray]:
-    samples = Samples.of(found.held, np.zeros(len(found.held), np.int64), found.pixels)
-    mean, std = normal_of(loaded.model)
-    return embed(loaded.model, samples.plain(loaded.size, mean, std), loaded.setting), found.held.column(
-        "target"
-    ).astype(str)
+    told = verified((unit[left] * unit[right]).sum(axis=1), same) == same
+    numbers = {"accuracy": told.mean(), "recall_at_1": retrieval(features, targets)["recall_at_1"]["value"]}
+    return {"right": _packed(told), "targets": same.astype(int).tolist(), "numbers": _plain(numbers)}
 
 
 def _packed(right: np.ndarray) -> str:

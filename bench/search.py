@@ -1,6 +1,6 @@
 """Search: seconds until a setting of the head is known that is within 0.5 points of the best of a 27-point grid.
 
-    python bench/search.py --data FOLDER [--epochs 15] [--rounds 5] [--size 128] [--threads N] [--write]
+    python bench/search.py --data FOLDER [--epochs 15] [--rounds 5] [--size 128] [--threads N] [--clock wall|cpu] [--write]
 
 Ours: `improve/search.py`, successive halving of 27 candidates trained together on cached features, with one seed as the
 peers, and with the default of two more seeds for the best few. Peers: the grid (rate x smoothing x dropout, three values each, in turn), and Optuna's TPE with its median pruner (as
@@ -12,6 +12,10 @@ epoch: 27 times one such run (peers/frozen_loop.py).
 Each round has another seed. Ours ends when it has its answer; the time counts where its best setting, trained once more by the
 peers' loop, is within 0.5 points of the grid's best of that round (else the round is counted as missed). The grid ends with its last
 point; TPE at its first trial within 0.5 points.
+
+`--clock cpu` counts seconds of the processor instead of the clock's, for all sides alike: with one thread that is the same on an
+idle machine, and on a shared one what others use is not counted. With --write every round is a file in results/search, and a
+round that is there is not measured again: a stopped bench goes on.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +43,8 @@ from snellen.train.enter import plain_features, view_features
 from snellen.train.job import begin
 
 TABLE = Path(__file__).parent / "SEARCH.md"
+ROUNDS = Path(__file__).parent / "results" / "search"
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 RATES, SMOOTHINGS, DROPOUTS = (3e-4, 1e-3, 3e-3), (0.0, 0.1, 0.2), (0.0, 0.2, 0.5)
 DECAY, NEAR, MOST = 1e-4, 0.005, 81
 RANGES = {
@@ -56,15 +62,15 @@ def recipe_patch(given: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def features_of(found: Material, cache: Path) -> tuple[Features, float]:
+def features_of(found: Material, cache: Path, clock: Callable[[], float]) -> tuple[Features, float]:
     """What both sides read, and the seconds that it took."""
-    start = time.perf_counter()
+    start = clock()
     job = begin(found.recipe, found.catalog, found.pixels, found.folder / "job", found.setting, cache)
     train = torch.from_numpy(view_features(job).copy())
     size = job.recipe.data.eval_size or job.recipe.data.size
     val = torch.from_numpy(plain_features(job, job.validation, size).copy())
     targets, wanted = (torch.from_numpy(one.targets) for one in (job.training, job.validation))
-    return Features(train, targets, val, wanted, len(job.classes)), time.perf_counter() - start
+    return Features(train, targets, val, wanted, len(job.classes)), clock() - start
 
 
 def our_side(found: Material, cache: Path, seed: int, seeds: int) -> Searched:
@@ -123,11 +129,12 @@ def one_round(found: Material, features: Features, cache: Path, given: argparse.
     """All sides with one seed, ours first in even rounds."""
     times: dict[str, float] = {}
     answers: dict[str, Any] = {}
+    clock = CLOCKS[given.clock]
 
     def timed(name: str, call: Any) -> None:
-        start = time.perf_counter()
+        start = clock()
         answers[name] = call()
-        times[name] = time.perf_counter() - start
+        times[name] = clock() - start
 
     sides = [
         ("grid", lambda: grid(features, given, seed)), ("ours", lambda: our_side(found, cache, seed, 1)),
@@ -143,6 +150,34 @@ def one_round(found: Material, features: Features, cache: Path, given: argparse.
         **times, "best": max(answers["grid"]), "again": again, "reached": again >= target, "sure_reached": sure >= target, "trials": answers["tpe"][0],
         "tpe_reached": answers["tpe"][1], "first": first,
     }  # fmt: skip
+
+
+def kept_round(
+    found: Material, features: Features, cache: Path, given: argparse.Namespace, seed: int
+) -> dict[str, Any]:
+    """`one_round`, read where it was measured alike before."""
+    if given.quick or not given.write:
+        return one_round(found, features, cache, given, seed)
+    about = {
+        "data": name_of(given), "epochs": given.epochs, "size": given.size, "images": given.images, "clock": given.clock,
+        "threads": torch.get_num_threads(), "torch": torch.__version__, "seed": seed,
+    }  # fmt: skip
+    path = ROUNDS / f"{about['data']}-s{seed}.json"
+    known: dict[str, Any] = store.read_json(path) if path.is_file() else {}
+    if {key: known.get(key) for key in about} == about:
+        return known
+    measured = {**about, **one_round(found, features, cache, given, seed)}
+    store.write_json(path, measured)
+    print(
+        f"round {seed}: " + ", ".join(f"{name} {measured[name]:.1f} s" for name in ("grid", "ours", "sure", "tpe")),
+        flush=True,
+    )
+    return measured
+
+
+def name_of(given: argparse.Namespace) -> str:
+    """The data's name."""
+    return str(given.data.name) if given.data else "embedded"
 
 
 def score_of(found: Searched, features: Features, given: argparse.Namespace, seed: int) -> float:
@@ -167,7 +202,7 @@ def summary(
     hit = sum(one["tpe_reached"] for one in rounds)
     trials = statistics.median(one["trials"] for one in rounds)
     lines = [
-        "| side | seconds, median | times ours, median (least to most) | within 0.5 points of the grid's best |",
+        f"| side | seconds{' of the processor' if given.clock == 'cpu' else ''}, median | times ours, median (least to most) | within 0.5 points of the grid's best |",
         "|---|---|---|---|",
         f"| ours: 27 candidates halved, one seed, as the peers | {middle['ours']:.2f} | 1 | {reached} of {len(rounds)} rounds |",
         f"| ours: and three seeds for the best (the default) | {middle['sure']:.2f} | {ratio('sure')} | {sure} of {len(rounds)} rounds |",
@@ -197,21 +232,24 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="pixels per side")
     parser.add_argument("--images", type=int, default=1200)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="what seconds are (default: wall)")
     parser.add_argument("--quick", action="store_true", help="a few samples, to see that it runs")
     parser.add_argument("--write", action="store_true", help=f"keep the table as {TABLE.name}")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     with material(given, recipe_patch(given), images=given.images) as found:
-        cache = found.folder / "shared"
-        features, seconds = features_of(found, cache)
-        rounds = [one_round(found, features, cache, given, seed) for seed in range(1 if given.quick else given.rounds)]
-        start = time.perf_counter()
+        cache, clock = found.folder / "shared", CLOCKS[given.clock]
+        features, seconds = features_of(found, cache, clock)
+        rounds = [kept_round(found, features, cache, given, seed) for seed in range(1 if given.quick else given.rounds)]
+        start = clock()
         frozen_loop(at_hand(found))
-        text = summary(rounds, seconds, time.perf_counter() - start, given, str(found))
+        text = summary(rounds, seconds, clock() - start, given, str(found))
     print(text)
     if given.write and not given.quick:
-        name = given.data.name if given.data else "embedded"
-        how = f"`python bench/search.py --data {name} --epochs {given.epochs} --rounds {given.rounds} --size {given.size}`"
+        how = (
+            f"`python bench/search.py --data {name_of(given)} --epochs {given.epochs} --rounds {given.rounds} --size {given.size} "
+            f"--threads {given.threads} --clock {given.clock} --write`"
+        )
         words = str(__doc__).split("\n\n", 2)[2].strip()
         store.write_text(TABLE, f"# Search\n\n{words}\n\n{how}\n\n{text}")
 

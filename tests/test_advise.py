@@ -283,6 +283,12 @@ def test_a_heavier_model_learns_slower() -> None:
         ({"train.batch": 2048}, 600, "lamb", 1.6e-3),
         ({"optim.name": "sgd"}, 600, "sgd", 5e-3),
         ({"optim.name": "lamb", "train.batch": 32}, 600, "lamb", 2e-4),
+        # In proportion to the batch outside of 16 to 32, within the range.
+        ({"train.batch": 16}, 600, "adamw", 2e-4),
+        ({"train.batch": 64}, 600, "adamw", 4e-4),
+        ({"train.batch": 512}, 600, "adamw", 5e-4),
+        ({"train.batch": 8}, 600, "adamw", 1e-4),
+        ({"optim.name": "sgd", "train.batch": 4}, 600, "sgd", 1.3e-3),
     ],
 )
 def test_the_optimiser_and_its_rate_follow_the_rule(

@@ -13,12 +13,13 @@ sys.path.append(str(Path(__file__).parents[1] / "bench"))
 
 import _claim_arms
 import claims
-from _claim_arms import Ground, best_threshold, pairs, predictions, recipe_of
+from _claim_arms import Ground, pairs, predictions, recipe_of
 from _claims import BY_NAME, CLAIMS, RUNGS
 from snellen import store
 from snellen.catalog import Catalog
 from snellen.data.pixels import Pixels
 from snellen.shelf import OPTIMIZERS
+from snellen.tasks._retrieval import PAIRS, best_threshold
 from snellen.values import SnellenError
 
 NOTHING = Ground(Catalog.of_rows([]), Catalog.of_rows([]), Pixels(np.zeros((0, 32, 32, 3), np.uint8)), ())
@@ -66,7 +67,7 @@ def test_pairs_are_half_of_one_class_and_always_the_same() -> None:
     targets = np.repeat(np.arange(4), 30)
     left, right, same = pairs(targets)
     assert (left != right).all()
-    assert 2 * same.sum() == len(same) == _claim_arms.PAIRS
+    assert 2 * same.sum() == len(same) == PAIRS
     assert np.array_equal(targets[left] == targets[right], same)
     assert np.array_equal(pairs(targets)[0], left)
 

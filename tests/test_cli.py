@@ -22,6 +22,7 @@ import result_schema
 from snellen import verbs
 from snellen.case import Case
 from snellen.cli import app
+from snellen.shelf import LOSSES
 
 RED, NEWLINE, BLUE = "a red thing", "line\nbreak", "蓝色 的"
 SMALL = ("--set", "data.size=64", "--stages", "head=2,last=1,all=1")
@@ -129,6 +130,7 @@ def test_help_imports_nothing_heavy() -> None:
         "lr-range",
         "compare-optimizers",
         "compare-models",
+        "ablate",
         "search",
         "demo",
     ],
@@ -309,6 +311,17 @@ def test_list_shows_every_shelf() -> None:
     assert done.exit_code == 0
     for word in ("losses", "focal", "rules/run", "overfitting", "remedies", "mixup", "schedules", "cosine"):
         assert word in done.stdout
+
+
+def test_list_has_one_line_for_each_part_with_its_source() -> None:
+    lines = call("list", "losses").stdout.splitlines()
+    assert lines[0] == "losses"
+    assert [line.split()[0] for line in lines[1:]] == sorted(LOSSES.names())
+    (focal,) = [line for line in lines if line.startswith("  focal ")]
+    assert "gamma=2.0" in focal
+    assert focal.endswith(
+        'Focal loss: easy samples weigh less.  [SPEC L1; Lin et al. 2017, "Focal Loss for Dense Object Detection", eq. 4]'
+    )
 
 
 def test_list_shows_the_users_parts(elsewhere: Path) -> None:

@@ -13,6 +13,7 @@ import typer
 from snellen.case import Case
 from snellen.catalog import Catalog
 from snellen.cli import app
+from snellen.described import OURS, by_requirement, everything
 from snellen.recipe import Recipe, flatten
 from snellen.values import Finding, Verdict
 
@@ -129,6 +130,19 @@ def test_the_feature_table_has_every_requirement_once() -> None:
     assert [name for name, _ in rows] == [
         f"{letter}{n + 1}" for letter, count in INVENTORY.items() for n in range(count)
     ]
+
+
+def test_the_feature_table_maps_requirements_to_parts() -> None:
+    text = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+    _, _, told = text.partition("## Parts by requirement")
+    assert by_requirement() in told, "the map is not what the parts say; run: python docs/map_features.py"
+
+
+def test_every_part_of_a_technique_names_its_source() -> None:
+    named = ("losses", "optimizers", "augments", "models", "decoders", "rules/catalog", "rules/run", "remedies")
+    without = [f"{part.shelf}/{part.name}" for part in everything() if part.shelf in named and part.source == OURS]
+    assert not without
+    assert all(part.what and "\n" not in part.what for part in everything())
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)

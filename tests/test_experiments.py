@@ -133,6 +133,36 @@ def test_compare_models(few: Path) -> None:
     assert found["rows"][1]["decision"] != "adopt"
 
 
+def test_ablate(few: Path) -> None:
+    words = (
+        "ablate",
+        few,
+        *FAST,
+        "--set",
+        STAGES,
+        "--techniques",
+        "label-smoothing,cutmix",
+        "--epochs",
+        "2",
+        "--seeds",
+        "1",
+    )
+    found = answered(call(*words, "--out", "case", "--json"), Path("case"), "ablate")
+    told = [(row["name"], row["kind"]) for row in found["rows"]]
+    assert told == [
+        ("without", "ladder"),
+        ("label-smoothing", "ladder"),
+        ("cutmix", "ladder"),
+        ("label-smoothing", "left out"),
+    ]
+    assert all(row["low"] <= row["effect"] <= row["high"] and row["source"] for row in found["rows"][1:])
+    # One seed is no proof.
+    assert all(row["decision"] != "adopt" for row in found["rows"][1:])
+    again = call(*words, "--out", "case", "--resume")
+    assert again.exit_code == 0, again.output
+    assert "arXiv:1905.04899" in "".join(again.stdout.split())
+
+
 def test_search(few: Path) -> None:
     words = ("search", few, *FAST, "--set", STAGES, "--candidates", "6", "--seeds", "2")
     found = answered(call(*words, "--out", "case", "--json"), Path("case"), "search")
@@ -146,6 +176,20 @@ def test_search(few: Path) -> None:
     told = call(*words, "--out", "case2", "--lang", "zh")
     assert told.exit_code == 0
     assert "头部设置搜索" in Path("case2/search.html").read_text()
+
+
+def test_search_over_whole_trainings(few: Path) -> None:
+    words = ("search", few, *FAST, "--set", STAGES, "--over", "recipe", "--method", "grid", "--seeds", "1")
+    ranges = ("--range", "optim.lr=1e-3,1e-2", "--range", "train.batch=8,16")
+    found = answered(call(*words, *ranges, "--out", "case", "--json"), Path("case"), "search-recipe")
+    assert [item["number"] for item in found["candidates"]] == [0, 1, 2, 3, 4]
+    epochs = [item["epochs"] for item in found["candidates"]]
+    assert epochs[0] == 3
+    assert 1 <= sum(done == 3 for done in epochs[1:]) <= 2
+    best = Recipe.load(Path(found["recipe"]))
+    for key, value in found["patch"].items():
+        assert best.change({key: value}) == best
+    assert not Path("case/test_opened.json").exists()
 
 
 def test_list_models_for_data(few: Path) -> None:
@@ -171,7 +215,12 @@ def test_list_models_for_data(few: Path) -> None:
         (("compare-optimizers", "--optimizers", "adamw:1e-4"), r"needs two arms or more"),
         (("compare-optimizers", "--optimizers", "adamw:1e-4,adamw:0.0001"), r"are the same recipe"),
         (("compare-models", "--models", "resnet19,test_resnet"), r"nothing was trained:.*no model 'resnet19'"),
+        (("ablate", "--techniques", "augment,cutmax"), r"no technique is named 'cutmax'; did you mean 'cutmix'"),
+        (("ablate", "--techniques", "cutmix,arcface"), r"the margin belongs to one class"),
         (("search", "--set", "stages=[{name: all, unfreeze: all, epochs: 1}]"), r"no stage with unfreeze: head"),
+        (("search", "--over", "receipt"), r"nothing to search over is named 'receipt'; did you mean 'recipe'"),
+        (("search", "--over", "recipe", "--method", "gird"), r"'gird'; did you mean 'grid'"),
+        (("search", "--over", "recipe", "--range", "optim.lr=fast"), r"is not of the form KEY=LOW:HIGH"),
         (("search", "--lang", "fr"), r"'fr' is not a language"),
         (("compare-models", "--budget", "soon"), r"--budget 'soon' is not a time"),
     ],
@@ -207,7 +256,14 @@ def test_every_page_has_its_words(kind: str, lang: str) -> None:
     """Hostile names are shown, not run."""
     name = "<script>alert(1)</script>"
     row = {"name": name, "score": 0.5, "seconds": 3.0, "epochs_to": None, "curves": [[0.1, 0.5]]}
+    ladder = {"kind": "ladder", "cost": None, "claim": name, "source": name}
     told = {
+        "name": name, "seconds": 5.0, "metric": "accuracy", "seeds": 2, "samples": 90, "how": "whole trainings", "left": {name: name},
+        "rows": [
+            {**row, **ladder}, {**row, **ladder, "effect": 0.01, "low": -0.1, "high": 0.1, "decision": "adopt", "cost": 2.0},
+            {**row, **ladder, "kind": "left out", "effect": 0.0, "low": -0.1, "high": 0.1, "decision": "undecided"},
+        ],
+    } if kind == "ablate" else {
         "name": name, "seconds": 5.0, "metric": "accuracy", "seeds": 2, "samples": 90, "best": name,
         "rows": [row, {**row, "effect": 0.01, "low": -0.1, "high": 0.1, "decision": "undecided", "reason": name}],
     } if kind.startswith("compare") else {

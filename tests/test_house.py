@@ -47,6 +47,7 @@ FLOORS = (
         "entry",
         "show",
         "show_answer",
+        "described",
         "progress",
         "__main__",
         "__init__",

@@ -53,6 +53,18 @@ def test_a_file_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
     assert "unknown recipe key 'optim.lear'" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("patch", "meant"),
+    [
+        ({"train.precision": "bf17"}, "bf16"), ({"train.sampling": "balance"}, "balanced"), ({"optim.rates": {"stag1": 0.1}}, "stage1"),
+        ({"stages.0.unfreeze": "haed"}, "head"),
+    ],
+)  # fmt: skip
+def test_one_of_few_words_that_is_nearly_right_is_asked_about(patch: dict, meant: str) -> None:
+    with pytest.raises(SnellenError, match=f"; did you mean '{meant}'"):
+        Recipe().change(patch)
+
+
 @pytest.mark.parametrize("word", [".nan", "nan", ".inf", "fast"])
 def test_a_rate_that_is_no_number_is_refused(tmp_path: Path, word: str) -> None:
     path = tmp_path / "r.yaml"

@@ -153,17 +153,28 @@ def _kind(facts: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _rate(name: str, facts: Mapping[str, Any]) -> tuple[float, str, str]:
     """The rate by SPEC L4 for that optimiser, with its reason in both languages."""
-    light = facts["light"]
+    light, batch = facts["light"], facts["batch"]
     lr = 2e-4 if light else 1e-4
     kind = "a light model" if light else "a general model"
-    if name == "sgd":
-        lr = 5e-3 if light else 1e-2
-        return lr, f"{kind} with SGD: {lr:g}, in the range 1e-3 to 1e-2", f"SGD 推荐学习率 {lr:g}（范围 1e-3–1e-2）"
-    if name == "lamb" and facts["batch"] > 32:
-        scaled = float(f"{lr * (facts['batch'] / 32) ** 0.5:.2g}")
+    if name == "lamb" and batch > 32:
+        scaled = float(f"{lr * (batch / 32) ** 0.5:.2g}")
         why = f"{lr:g} at batch 32, times the root of the batch (You et al. 2020, §4.3): {scaled:g}"
         return scaled, why, f"批次 32 时为 {lr:g}，乘以批次倍数的平方根：{scaled:g}"
-    return lr, f"{kind} with AdamW: {lr:g}, in the range 1e-4 to 5e-4", f"AdamW 推荐学习率 {lr:g}（范围 1e-4–5e-4）"
+    if name == "sgd":
+        lr = 5e-3 if light else 1e-2
+        return _for_batch(lr, batch, ("1e-3", "1e-2"), f"{kind} with SGD", "SGD ")
+    return _for_batch(lr, batch, ("1e-4", "5e-4"), f"{kind} with AdamW", "AdamW ")
+
+
+def _for_batch(lr: float, batch: int, span: tuple[str, str], kind: str, kind_zh: str) -> tuple[float, str, str]:
+    """The rate for batches of 16 to 32, in proportion to the batch outside of that, within the range that SPEC L4 gives."""
+    (low, high), told = map(float, span), " to ".join(span)
+    times = batch / 32 if batch > 32 else batch / 16 if batch < 16 else 1.0
+    scaled = float(f"{min(max(lr * times, low), high):.2g}")
+    if scaled == lr:
+        return lr, f"{kind}: {lr:g}, in the range {told}", f"{kind_zh}推荐学习率 {lr:g}"
+    why = f"{kind}: {lr:g} at batch 16 to 32, in proportion to batches of {batch}, in the range {told}: {scaled:g}"
+    return scaled, why, f"{kind_zh}批次 16–32 时为 {lr:g}，按批次 {batch} 成比例：{scaled:g}"
 
 
 def _augment(facts: Mapping[str, Any]) -> Choice:

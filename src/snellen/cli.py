@@ -11,7 +11,7 @@ import typer
 from snellen import cli_call
 from snellen.cli_augment import expand, policy
 from snellen.cli_data import agree, apply, audit, export, review
-from snellen.cli_experiments import compare_models, compare_optimizers, list_models, lr_range, search
+from snellen.cli_experiments import ablate, compare_models, compare_optimizers, list_models, lr_range, search
 from snellen.cli_options import (
     AUTOPILOT,
     BUDGET,
@@ -208,7 +208,7 @@ def _do(
 # In the order in which --help lists them.
 COMMANDS: tuple[Callable[..., None], ...] = (
     run, audit, review, apply, train, diagnose, explain, heal, ship, agree, export, report, list_, demo, lr_range,
-    compare_optimizers, compare_models, search, expand, policy,
+    compare_optimizers, compare_models, ablate, search, expand, policy,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(name=command.__name__.strip("_").replace("_", "-"))(command)

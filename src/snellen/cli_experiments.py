@@ -59,18 +59,40 @@ def compare_models(
     _do("compare_models", asked, json, models=_listed(models), seeds=seeds)
 
 
-def search(
+def ablate(
     data: DATA,
-    candidates: Annotated[int, typer.Option("--candidates", min=1, help="Settings that are tried.")] = 27, seeds: SEEDS = 3,
+    techniques: Annotated[str, typer.Option("--techniques", help="Names with commas, in the order in which they are added: augment, cutmix, mixup, cosine, label-smoothing, focal, class-balanced, balanced-sampling, center, arcface, dropout, averaged-weights, clipping, mixed-precision. Default: the first six.")] = "",
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs of each training, shared out over the stages.")] = None, seeds: SEEDS = 3,
     out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, seed: SEED = None, resume: RESUME = False,
     lang: LANG = "en", json: JSON = False,
 ) -> None:  # fmt: skip
-    """Search the head's rate, weight decay, dropout and smoothing by successive halving; writes best.yaml.
+    """Add techniques one after another, and leave each out, paired; what was published stands beside what is measured.
 
-    Example: snellen search photos/ --candidates 27
+    Example: snellen ablate photos/ --techniques augment,cutmix,cosine,label-smoothing --budget 30m
     """
     asked = _asked(data, out=out, budget=budget, recipe=recipe, set_=set_, seed=seed, resume=resume, lang=lang)
-    _do("search", asked, json, candidates=candidates, seeds=seeds)
+    _do("ablate", asked, json, techniques=_listed(techniques), epochs=epochs, seeds=seeds)
+
+
+def search(
+    data: DATA,
+    candidates: Annotated[int, typer.Option("--candidates", min=1, help="Settings that are tried.")] = 27, seeds: SEEDS = 3,
+    over: Annotated[str, typer.Option("--over", help="head: its settings, on cached features. recipe: whole trainings.")] = "head",
+    method: Annotated[str, typer.Option("--method", help="--over recipe: tpe (Optuna), grid or spread.")] = "tpe",
+    ranges: Annotated[list[str] | None, typer.Option("--range", help="--over recipe: KEY=LOW:HIGH, KEY=LOW:HIGH:log or KEY=A,B,C. May repeat. Default: the rate from a tenth to ten times what it is, batch 32, 64, 128, dropout 0.1 to 0.5.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="--over recipe: epochs of each training, shared out over the stages.")] = None,
+    out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, seed: SEED = None, resume: RESUME = False,
+    lang: LANG = "en", json: JSON = False,
+) -> None:  # fmt: skip
+    """Search for better settings by successive halving, of the head or of whole trainings; writes best.yaml.
+
+    Example: snellen search photos/ --candidates 27
+
+    Example: snellen search photos/ --over recipe --range optim.lr=1e-5:1e-2:log --range train.batch=32,64
+    """
+    asked = _asked(data, out=out, budget=budget, recipe=recipe, set_=set_, seed=seed, resume=resume, lang=lang)
+    settings = {"over": over, "method": method, "ranges": tuple(ranges or ()), "epochs": epochs}
+    _do("search", asked, json, candidates=candidates, seeds=seeds, **settings)
 
 
 def list_models(data: list[Path], names: str, *, json: bool) -> None:

@@ -23,7 +23,9 @@ from snellen.ship.answer import Answer
 from snellen.ship.bundle import ship
 from snellen.ship.gates import gates
 from snellen.ship.loaded import Loaded, load
+from snellen.tasks._retrieval import retrieval
 from snellen.train.job import normal_of, usable_for
+from snellen.train.retrieved import embeds
 from snellen.values import Finding, SnellenError
 
 # Images that the file must answer as the model does; seconds of timing it, at most, at least and of a budget between; where
@@ -41,9 +43,14 @@ def end(lab: Lab, healed: Healed, audit: Sequence[Finding], *, began: float) -> 
     usable = usable_for(loaded.recipe, lab.catalog)
     rows = _open_test(case, loaded, usable, lab.pixels)
     val = run.predictions("val")
-    measured = {"val": loaded.task.measure(val)}
+    measured = {"val": dict(loaded.task.measure(val))}
     if rows is not None:
-        measured |= {"test": loaded.task.measure(rows), "val_test": loaded.task.measure(val.joined(rows))}
+        measured |= {"test": dict(loaded.task.measure(rows)), "val_test": loaded.task.measure(val.joined(rows))}
+    if embeds(loaded.recipe.loss.name):
+        measured["val"] |= {name: row for name, row in run.signals("retrieval")[-1].items() if isinstance(row, Mapping)}
+        if rows is not None:
+            features = loaded.features(usable.of("test"), lab.pixels)
+            measured["test"] |= retrieval(features, rows.targets)
     leak = leak_scores(lab.catalog, {"val": val, **({"test": rows} if rows is not None else {})}, loaded.recipe)
     draw = PICTURES.pick(TASKS.constant(loaded.recipe.task, "PICTURES"))
     draw(case, loaded, usable, lab.pixels, rows or val, tell=lambda words: lab.watch({"notice": words}))

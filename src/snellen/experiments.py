@@ -11,9 +11,13 @@ from typing import Any
 from snellen import opening, prepare, store
 from snellen.budget import SIZES
 from snellen.data.peek import shorter_side
+from snellen.improve import ablate as ablating
 from snellen.improve import search as searching
 from snellen.improve.compare import Arm, Compared, compare, convergence
 from snellen.improve.lab import Lab
+from snellen.improve.spans import parsed
+from snellen.improve.techniques import DEFAULT, technique
+from snellen.improve.whole import search_whole
 from snellen.opening import Settings
 from snellen.recipe import Recipe
 from snellen.report.experiment import write_experiment
@@ -116,17 +120,43 @@ def compare_models(asked: Asked, *, models: Sequence[str] = (), seeds: int = 3) 
     return _told(lab, "compare-models", _table(found, extra), asked, began)
 
 
-def search(asked: Asked, *, candidates: int = 27, seeds: int = 3) -> dict[str, Any]:
-    """Settings of the head by successive halving on cached features; writes the best recipe as best.yaml. The test split is
-    never read."""
+def ablate(
+    asked: Asked, *, techniques: Sequence[str] = (), epochs: int | None = None, seeds: int = 3
+) -> dict[str, Any]:
+    """What each technique adds on top of those before it, and what is lost without it (SPEC E1), each beside what was published.
+
+    Raises SnellenError, before anything is trained, for names that there are not and techniques that cannot be had together."""
+    if seeds < 1:
+        raise SnellenError(f"{seeds} seeds: expected 1 or more")
+    chosen = [technique(name) for name in techniques or DEFAULT]
+    lab, recipe, began = _opened(asked)
+    recipe = recipe if epochs is None else prepare.spread(recipe, epochs)
+    return _told(lab, "ablate", ablating.told(ablating.ablate(lab, recipe, chosen, seeds=seeds)), asked, began)
+
+
+def search(
+    asked: Asked, *, candidates: int = 27, seeds: int = 3, over: str = "head", method: str = "tpe", ranges: Sequence[str] = (),
+    epochs: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """The best of some settings, written as best.yaml; the test split is never read. `over` head: settings of the head by
+    successive halving on cached features. `over` recipe: whole trainings by a method of `improve.whole.METHODS` over `ranges`
+    (`improve.spans.parsed`; empty: the usual ones), halved likewise."""
     if candidates < 1 or seeds < 1:
         raise SnellenError(f"{candidates} candidates and {seeds} seeds: expected 1 or more of both")
+    if over not in (known := ("head", "recipe")):
+        raise SnellenError(f"nothing to search over is named {over!r}{hint(over, known)}")
     lab, recipe, began = _opened(asked)
-    searching.space(recipe)
-    found = searching.search(lab, recipe, count=candidates, seeds=seeds)
+    kind = "search" if over == "head" else "search-recipe"
+    if over == "head":
+        searching.space(recipe)
+        found = searching.search(lab, recipe, count=candidates, seeds=seeds)
+    else:
+        recipe = recipe if epochs is None else prepare.spread(recipe, epochs)
+        spans = parsed(ranges, recipe) or None
+        found = search_whole(lab, recipe, ranges=spans, method=method, count=candidates, seeds=seeds)
     found.best.save(lab.case.folder / "best.yaml")
     told = {"metric": recipe.metric, "recipe": str(lab.case.folder / "best.yaml"), **searching.told(found)}
-    return _told(lab, "search", told, asked, began)
+    return _told(lab, kind, told, asked, began)
 
 
 def models(sources: Sources, *, names: Sequence[str] = (), watch: Watch = lambda event: None) -> dict[str, Any]:

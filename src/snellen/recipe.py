@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -187,7 +189,11 @@ def _explain(error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             lines.append(f"unknown recipe key {where!r}{hint(str(item['loc'][-1]), _known(item['loc'][:-1]))}")
         else:
-            lines.append(f"recipe key {where!r} is {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}")
+            near = get_close_matches(
+                str(item["input"]), re.findall(r"'([^']*)'", str(item.get("ctx", {}).get("expected", "")))
+            )
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            lines.append(f"recipe key {where!r} is {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}{meant}")
     return "\n".join(lines)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
+from snellen.described import described
 from snellen.shelf import SHELVES, Shelf, hint
 from snellen.store import plain
 from snellen.values import Finding, SnellenError, to_json
@@ -115,7 +115,7 @@ def changes(given: Mapping[str, Any], *, json: bool) -> None:
 
 
 def shelves(name: str | None) -> None:
-    """What list answers: names, settings with defaults, first line of the documentation."""
+    """What list answers: one line for each part with its settings, what it is, and where it comes from."""
     chosen: Iterable[Shelf] = SHELVES
     if name is not None:
         chosen = [shelf for shelf in SHELVES if shelf.name == name]
@@ -123,19 +123,16 @@ def shelves(name: str | None) -> None:
             raise SnellenError(f"there is no shelf {name!r}{hint(name, tuple(shelf.name for shelf in SHELVES))}")
     out = Console()
     for shelf in chosen:
-        table = Table(title=shelf.name, title_justify="left", title_style="bold", box=None, show_header=False)
+        out.print(shelf.name, style="bold", markup=False, highlight=False)
         for part in shelf.names():
+            about = described(shelf, part)
             settings = ", ".join(_setting(key, value) for key, value in shelf.settings(part).items())
-            table.add_row(part, safe(settings), safe(_first_line(shelf.doc(part))))
-        out.print(table)
+            line = f"  {part}  {settings}  " if settings else f"  {part}  "
+            out.print(f"{line}{about.what}  [{about.source}]", markup=False, highlight=False, soft_wrap=True)
 
 
 def _setting(key: str, value: Any) -> str:
     return f"{key} (required)" if value is ... else f"{key}={value!r}"
-
-
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else ""
 
 
 def safe(text: str) -> str:

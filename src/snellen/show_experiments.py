@@ -14,12 +14,14 @@ from snellen.store import plain
 
 
 def answer(given: Mapping[str, Any], *, json: bool) -> None:
-    """The end of lr-range, compare-optimizers, compare-models and search."""
+    """The end of lr-range, compare-optimizers, compare-models, ablate and search."""
     if json:
         print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
         return
     out = Console()
-    tell = {"lr-range": _range, "search": _search}.get(given["experiment"], _compared)
+    tell = {"lr-range": _range, "search": _search, "search-recipe": _search, "ablate": _ablated}.get(
+        given["experiment"], _compared
+    )
     tell(given, out)
     out.print(f"page: {given['report']}   ({given['seconds']:.0f} s)", style="bold", markup=False, soft_wrap=True)
 
@@ -66,6 +68,19 @@ def _compared(given: Mapping[str, Any], out: Console) -> None:
         table.add_row(*cells)
     out.print(table)
     out.print(f"{given['seeds']} seeds x {given['samples']} validation samples, paired", markup=False, highlight=False)
+
+
+def _ablated(given: Mapping[str, Any], out: Console) -> None:
+    table = _table("", given["metric"], "with it", "", "s more", "published", "source")
+    for row in given["rows"]:
+        cost = "" if row["cost"] is None else f"{row['cost']:+.1f}"
+        kind = "" if row["kind"] == "ladder" or row["name"] == "without" else " left out"
+        table.add_row(row["name"] + kind, f"{row['score']:.4f}", *_effect(row), cost, row["claim"], row["source"])
+    out.print(table)
+    words = f"{given['how']}; {given['seeds']} seeds x {given['samples']} validation samples, paired"
+    out.print(words, markup=False, highlight=False)
+    for name, reason in given["left"].items():
+        out.print(f"not measured: {name}: {reason}", style="yellow", markup=False, highlight=False)
 
 
 def _effect(row: Mapping[str, Any]) -> tuple[str, str]:

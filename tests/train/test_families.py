@@ -77,11 +77,7 @@ def test_it_is_looked_into(family: str) -> None:
     assert found.std() > 0.01, "the map is flat: no gradient reached the layer"
 
 
-# Exporting takes seconds a model: one of each kind of block. (EfficientNet-Lite is exported by the tests of the whole path.)
-EXPORTED = ("MobileNetV3", "ResNet, basic blocks", "ViT", "ConvNeXt")
-
-
-@pytest.mark.parametrize("family", EXPORTED)
+@pytest.mark.parametrize("family", MEMBERS)
 def test_it_exports(family: str, tmp_path: Path) -> None:
     import onnxruntime
 

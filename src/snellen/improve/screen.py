@@ -48,7 +48,7 @@ def screen(lab: Lab, recipe: Recipe, prescriptions: Sequence[Prescription], *, t
     base = head_only(recipe)
     candidates = [head_only(recipe.change(prescription.remedy.patch)) for prescription in prescriptions]
     arms = [arm.change({"seed": seed}) for arm in (base, *candidates) for seed in seeds] if candidates else []
-    rows = _rows(lab, arms, train=train)
+    rows = head_rows(lab, arms, train=train)
     seconds = (time.perf_counter() - start) / max(len(candidates), 1)
     return tuple(
         _look(rows, recipe, prescription, base, candidate, seconds=seconds)
@@ -56,7 +56,7 @@ def screen(lab: Lab, recipe: Recipe, prescriptions: Sequence[Prescription], *, t
     )
 
 
-def _rows(lab: Lab, arms: Sequence[Recipe], *, train: bool) -> Known:
+def head_rows(lab: Lab, arms: Sequence[Recipe], *, train: bool) -> Known:
     """Validation rows by recipe and seed: those that are kept, and the others trained and kept."""
     places = {(arm.id, arm.seed): Run(lab.case.folder / "screen" / f"{arm.id}-s{arm.seed}") for arm in arms}
     known = {key for key, run in places.items() if (run.folder / "predictions" / "val.parquet").is_file()}

@@ -21,6 +21,7 @@ from snellen.improve.lab import Lab
 from snellen.improve.pair import Effect, pair
 from snellen.improve.score import scores
 from snellen.improve.screen import LEVEL, head_only
+from snellen.improve.spans import Span as Span
 from snellen.recipe import Recipe
 from snellen.rows import Rows
 from snellen.run import Run
@@ -30,24 +31,6 @@ from snellen.values import SnellenError
 
 KEPT = 3  # One in so many goes on at each rung.
 FINALISTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A setting's range: from `low` to `high`, by its logarithm or linearly, or some `values` where there are any."""
-
-    low: float = 0.0
-    high: float = 1.0
-    log: bool = False
-    values: tuple[float, ...] = ()
-
-    def at(self, share: float) -> float:
-        """The value at a share of the range, 0..1."""
-        if self.values:
-            return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
-        if self.log:
-            return float(self.low * (self.high / self.low) ** share)
-        return self.low + (self.high - self.low) * share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from snellen.report.tables import View
 from snellen.report.words import Words
 from snellen.values import SnellenError
 
-KINDS = ("lr-range", "compare-optimizers", "compare-models", "search")
+KINDS = ("lr-range", "compare-optimizers", "compare-models", "ablate", "search", "search-recipe")
 
 
 def write_experiment(case: Case, kind: str, *, lang: str = "en") -> Path:
@@ -46,7 +46,7 @@ def render(told: Mapping[str, Any], kind: str, words: Words) -> str:
             told=told,
             tiles=_tiles(told, kind, words),
             rows=[_row(row, told, words) for row in told.get("rows", ())],
-            points=_points(told, words) if kind == "search" else [],
+            points=_points(told, words) if kind.startswith("search") else [],
             drawn=drawn,
             notes=notes,
             style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
@@ -68,7 +68,13 @@ def _tiles(told: Mapping[str, Any], kind: str, words: Words) -> list[View]:
             ("steps", str(told["steps"])),
         ]
         pairs.append(("ended_by", words.label("experiments.stopped", told["stopped"])))
-    elif kind == "search":
+    elif kind == "ablate":
+        pairs = [
+            ("how", words.label("experiments.measured_how", told["how"])),
+            ("seeds", str(told["seeds"])),
+            ("samples", str(told["samples"])),
+        ]
+    elif kind.startswith("search"):
         pairs = [("candidates", str(len(told["candidates"]))), ("seeds", str(told["seeds"]))]
     else:
         pairs = [("best", str(told["best"])), ("seeds", str(told["seeds"])), ("samples", str(told["samples"]))]
@@ -81,8 +87,8 @@ def _row(row: Mapping[str, Any], told: Mapping[str, Any], words: Words) -> View:
     return {
         "name": row["name"],
         "score": words.score(metric, row["score"]),
-        "seconds": words.seconds(row["seconds"]),
-        "epochs": "–" if row["epochs_to"] is None else f"{row['epochs_to']:.1f}",
+        "seconds": "–" if row["seconds"] is None else words.seconds(row["seconds"]),
+        "epochs": "–" if row.get("epochs_to") is None else f"{row['epochs_to']:.1f}",
         "effect": words.effect(metric, row.get("effect")),
         "low": words.effect(metric, row.get("low")),
         "high": words.effect(metric, row.get("high")),
@@ -93,6 +99,10 @@ def _row(row: Mapping[str, Any], told: Mapping[str, Any], words: Words) -> View:
         "macs": _millions(row.get("macs")),
         "latency": f"{row['latency_ms']:.1f} ms" if row.get("latency_ms") else "",
         "reason": row.get("reason", ""),
+        "kind": words.label("experiments.kinds", row["kind"]) if row.get("claim") else "",
+        "cost": "–" if row.get("cost") is None else f"{row['cost']:+.1f} s",
+        "claim": row.get("claim", ""),
+        "source": row.get("source", ""),
     }
 
 
@@ -117,9 +127,12 @@ def _points(told: Mapping[str, Any], words: Words) -> list[View]:
 def _figures(told: Mapping[str, Any], kind: str, words: Words) -> tuple[dict[str, Figure], dict[str, str]]:
     if kind == "lr-range":
         return {"range": _range(told, words)}, {"range": words("experiments.range_note")}
-    if kind == "search":
+    if kind.startswith("search"):
         return {"search": _search(told, words)}, {"search": words("experiments.search_note")}
     rows = [row for row in told["rows"] if row.get("effect") is not None]
+    if kind == "ablate":
+        forest = charts.forest([_drawn(row, told["metric"], words) for row in rows], words)
+        return {"forest": forest}, {"forest": words("experiments.ablate_note")}
     drawn, notes = {"curves": _curves(told, words)}, {"curves": words("experiments.curves_note")}
     if rows:
         drawn["forest"] = charts.forest([_drawn(row, told["metric"], words) for row in rows], words)
@@ -131,7 +144,14 @@ def _drawn(row: Mapping[str, Any], metric: str, words: Words) -> View:
     scale = 1.0 if metric.endswith("log_loss") else 100.0
     values = {key: row[key] * scale for key in ("effect", "low", "high")}
     text = f"{row['name']}: {values['effect']:+.2f} [{values['low']:+.2f}, {values['high']:+.2f}]"
-    return {"label": row["name"], "decision": row["decision"], "unit": words.unit(metric), "text": text, **values}
+    kind = f" ({words.label('experiments.kinds', row['kind'])})" if row.get("kind") == "left out" else ""
+    return {
+        "label": row["name"] + kind,
+        "decision": row["decision"],
+        "unit": words.unit(metric),
+        "text": text,
+        **values,
+    }
 
 
 def _range(told: Mapping[str, Any], words: Words) -> Figure:
@@ -167,7 +187,7 @@ def _curves(told: Mapping[str, Any], words: Words) -> Figure:
 
 
 def _search(told: Mapping[str, Any], words: Words) -> Figure:
-    key = next((key for key in told["candidates"][-1]["patch"] if key.endswith("lr_scale")), None)
+    key = next((key for key in told["candidates"][-1]["patch"] if key.endswith(("lr_scale", "optim.lr"))), None)
     whole = max(item["epochs"] for item in told["candidates"])
     data = []
     for ended, shade in ((False, colour("soft", 0.6)), (True, colour("accent"))):

@@ -19,6 +19,7 @@ from snellen.run import Run
 from snellen.shelf import TASKS
 from snellen.train.augment import resize
 from snellen.train.features import Head
+from snellen.train.features import embed
 from snellen.train.job import normal_of, samples_of, usable_for
 from snellen.train.kept import kept, origin
 from snellen.train.machine import Setting
@@ -78,6 +79,11 @@ class Loaded:
         )
         found = kept(self._cache / "features", about, samples.ids)
         return None if found is None else np.array(found[0][found[1]])
+
+    def features(self, catalog: Catalog, pixels: Pixels) -> np.ndarray:
+        """Embeddings [n, d] float32 of some samples: what the classifier sees."""
+        samples = Samples.of(catalog, np.zeros(len(catalog), np.int64), pixels)
+        return embed(self.model, samples.plain(self.size, *normal_of(self.model)), self.setting)
 
     def images(self, catalog: Catalog, pixels: Pixels) -> np.ndarray:
         """Pixels as the exported model takes them, float32 [n, 3, size, size] in 0..1."""

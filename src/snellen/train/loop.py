@@ -28,6 +28,7 @@ from snellen.train.objective import objective
 from snellen.train.observe import keep_if_best, observe, predict
 from snellen.train.pilot import Alarm, Pilot
 from snellen.train.renorm import renorm
+from snellen.train.retrieved import embeds, retrieved
 from snellen.train.step import NonFinite, clip, copied, forward_backward, moved, norms, record
 from snellen.values import SnellenError
 
@@ -189,6 +190,10 @@ def _finish(job: Job, state: State, stopped: str) -> Run:
     job.run.write_predictions("train", rows(job.subset))
     if (other := exchanged(job)) is not None:
         job.run.write_predictions("val_exchanged", other)
+    if embeds(job.recipe.loss.name):
+        # After the last epoch: what a stopped training wrote of it is written again.
+        where = {"stage": job.recipe.stages[-1].name, "epoch": state.epochs + 1, "step": state.steps}
+        job.run.record("retrieval", {**where, **retrieved(job)})
     checkpoint.save_best(job.run, state)
     job.run.finish(
         {

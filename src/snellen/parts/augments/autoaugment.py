@@ -1,4 +1,4 @@
-"""AutoAugment with the policy that was found on ImageNet (Cubuk et al. 2019, arXiv:1805.09501, appendix)."""
+"""AutoAugment with the policy that was found on ImageNet (SPEC D8; Cubuk et al. 2019, arXiv:1805.09501, appendix)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RandAugment (Cubuk et al. 2020, arXiv:1909.13719): some operations by chance, all of one magnitude."""
+"""RandAugment (SPEC D8; Cubuk et al. 2020, arXiv:1909.13719): some operations by chance, all of one magnitude."""
 
 from __future__ import annotations
 

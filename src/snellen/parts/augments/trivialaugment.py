@@ -1,4 +1,4 @@
-"""TrivialAugment, wide (Müller & Hutter 2021, arXiv:2103.10158): one operation of any strength, nothing to tune."""
+"""TrivialAugment, wide (SPEC D8; Müller & Hutter 2021, arXiv:2103.10158): one operation of any strength, nothing to tune."""
 
 from __future__ import annotations
 

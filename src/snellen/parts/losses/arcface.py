@@ -14,6 +14,8 @@ from snellen.parts.losses._heads import Cosine
 
 TASKS = ("classification",)
 NEEDS = ("head",)
+# Its features are meant to be compared: retrieval is measured beside the classes.
+EMBEDS = True
 REFUSES = (
     ("augment.mixup", 0.0, "the margin belongs to one class, and a mixed image has two"),
     ("augment.cutmix", 0.0, "the margin belongs to one class, and a mixed image has two"),

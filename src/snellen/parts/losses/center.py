@@ -12,6 +12,8 @@ from snellen.parts.losses._heads import Centred
 
 TASKS = ("classification",)
 NEEDS = ("head",)
+# Its features are meant to be compared: retrieval is measured beside the classes.
+EMBEDS = True
 REFUSES = (
     ("augment.mixup", 0.0, "a mixed image belongs to no class whose centre it could be drawn to"),
     ("augment.cutmix", 0.0, "a mixed image belongs to no class whose centre it could be drawn to"),

@@ -11,6 +11,8 @@ from snellen.parts.losses._pairs import beside
 
 TASKS = ("classification",)
 NEEDS = ("head", "counts", "batch")
+# Its features are meant to be compared: retrieval is measured beside the classes.
+EMBEDS = True
 REFUSES = (
     ("augment.mixup", 0.0, "pairs are made by class, and a mixed image has two"),
     ("augment.cutmix", 0.0, "pairs are made by class, and a mixed image has two"),

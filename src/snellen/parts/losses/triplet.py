@@ -14,6 +14,8 @@ from snellen.parts.losses._heads import Joint
 TASKS = ("classification",)
 # "batch": what one sample costs depends on the others of its (micro-)batch.
 NEEDS = ("head", "counts", "batch")
+# Its features are meant to be compared: retrieval is measured beside the classes.
+EMBEDS = True
 REFUSES = (
     ("augment.mixup", 0.0, "a triplet is mined by class, and a mixed image has two"),
     ("augment.cutmix", 0.0, "a triplet is mined by class, and a mixed image has two"),
