@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`rules`: any one that warns has found it. `beside`: also true of it, neither right nor wrong to say."""
+    """`rules`: any one that warns has found it. `beside`: also true of it, neither right nor wrong to say (what
+    stands in both is right)."""
 
     rules: tuple[str, ...]
     beside: tuple[str, ...] = ()

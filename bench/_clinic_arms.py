@@ -105,6 +105,8 @@ def arms(lab: Lab, recipe: Recipe, audit: Sequence[Finding], words: tuple[Any, .
 
 
 def _heal(lab: Lab, recipe: Recipe, audit: Sequence[Finding]) -> dict[str, Any]:
+    first = lab.trained(recipe, recipe.seed)
+    first.write_findings(diagnose(first))
     answer = heal(lab, recipe, audit)
     verdicts = [verdict for verdict in lab.case.verdicts if verdict.stage == "confirm" and verdict.seeds]
     heads = len(list((lab.case.folder / "screen").glob("*/predictions/val.parquet")))
