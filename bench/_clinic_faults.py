@@ -185,7 +185,7 @@ def _stages(*epochs: tuple[str, int]) -> list[dict[str, Any]]:
 
 
 # Multiples of optim.lr at which the stages of the healthy recipe learn.
-SCALES = {"head": 10.0, "last": 3.0, "all": 1.5}
+SCALES = {"head": 5.0, "last": 1.0}
 CONSTANT = {"name": "constant"}
 FAULTS: Mapping[str, Fault] = {
     "rate_high": Fault("rate × 100", {"optim.lr": 2e-2}),
@@ -202,19 +202,19 @@ FAULTS: Mapping[str, Fault] = {
     "smoothing_huge": Fault("label smoothing 0.95", {"loss.settings": {"smoothing": 0.95}}),
     "mixup_extreme": Fault("Mixup 8 and CutMix 8", {"augment.mixup": 8.0, "augment.cutmix": 8.0}),
     "augmented_to_death": Fault("crops of 2 %, any rotation, negatives", {"augment.parts": list(WILD)}),
-    "no_regularisation": Fault("no protection, 3 × the epochs", {**BARE, "stages.last.epochs": 18, "optim.lr": 4e-4}),
-    "too_long": Fault("no augmentation, rate × 5, 7 × the epochs", {"augment.parts": [], "loss.settings": {"smoothing": 0.0}, "optim.lr": 1e-3, "stages.last.epochs": 42}),
+    "no_regularisation": Fault("no protection, 3 × the epochs", {**BARE, "stages.last.epochs": 10, "optim.lr": 4e-4}),
+    "too_long": Fault("no augmentation, rate × 5, 20 epochs for 3", {"augment.parts": [], "loss.settings": {"smoothing": 0.0}, "optim.lr": 1e-3, "stages.last.epochs": 20}),
     "too_short": Fault("one epoch of each stage, rate / 10", {"stages.head.epochs": 1, "stages.last.epochs": 1, "optim.lr": 2e-5}),
-    "frozen": Fault("the head alone is trained", {"stages": _stages(("head", 5))}),
+    "frozen": Fault("the head alone is trained", {"stages": _stages(("head", 4))}),
     "not_pretrained": Fault("trunk from noise", {"model.weights": "none"}),
-    "batch_tiny": Fault("batches of 2 with batch-norm, few epochs", {"train.batch": 2, "stages.last.epochs": 3, "optim.lr": 1e-3}),
-    "batch_whole": Fault("one step an epoch", {"train.batch": 240}),
+    "batch_tiny": Fault("batches of 4 with batch-norm, rate × 5", {"train.batch": 4, "optim.lr": 1e-3}),
+    "batch_whole": Fault("one step an epoch", {"train.batch": 600}),
     "too_small": Fault("images of 16 px", {"data.size": 16, "data.eval_size": 16}),
     "sizes_differ": Fault("trained on 24 px, evaluated on 64", {"data.size": 24}),
     "loss_mismatch": Fault("focal loss, gamma 20", {"loss": {"name": "focal", "settings": {"gamma": 20.0}}}),
     "labels_wrong": Fault("a third of the labels wrong", spoil=wrong_labels(0.33)),
-    "labels_by_heart": Fault("a fifth of the labels wrong, no protection", {**BARE, "stages.last.epochs": 18}, wrong_labels(0.2)),
-    "class_rare": Fault("one class cut to 2 images", spoil=fewer(0.08, one=True)),
+    "labels_by_heart": Fault("a fifth of the labels wrong, no protection", {**BARE, "stages.last.epochs": 10}, wrong_labels(0.2)),
+    "class_rare": Fault("one class cut to 2 images", spoil=fewer(0.04, one=True)),
     "imbalanced": Fault("half of the classes cut to an eighth", spoil=fewer(0.12, one=False)),
     "leaked": Fault("a fifth of training also in validation", spoil=copies("val", 0.2), healable=False),
     "copied": Fault("half of training twice", spoil=copies("train", 0.5)),

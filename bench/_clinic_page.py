@@ -12,8 +12,8 @@ Record = Mapping[str, Any]
 HEAD = """# The clinic
 
 Written by `python bench/clinic.py`; the records are in `results/clinic.jsonl`, one line for each. Planted faults
-(`_clinic_faults.py`) in trainings of tf_efficientnet_lite0 (pretrained; the head, then the last two of four stages) on 240 images of
-ten classes, 64 px, judged on 180 test images that no fault touches. The generator knows no rule; what should be said of a kind
+(`_clinic_faults.py`) in trainings of tf_efficientnet_lite0 (pretrained; the head, then the last two of four stages) on 600 images of
+ten classes, 64 px, judged on 250 test images that no fault touches. The generator knows no rule; what should be said of a kind
 stands in `_clinic_answers.py`. Of every kind some data was for tuning the rules and some for this report, dealt by a hash before
 anything was trained. Small networks on few images: these figures are about this clinic, not about every training."""
 

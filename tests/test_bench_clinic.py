@@ -142,7 +142,7 @@ def test_what_is_said_of_the_healthy_data_too_is_not_the_faults() -> None:
 def record(kind: str, seed: int, found: dict[str, str], right: list[int], **more: Any) -> dict[str, Any]:
     bits = np.asarray(right)
     return {
-        "part": "look", "kind": kind, "data": "grocery_small", "seed": seed, "half": "both" if kind == "healthy" else "report",
+        "part": "look", "kind": kind, "data": "clothing", "seed": seed, "half": "both" if kind == "healthy" else "report",
         "found": found, "audit": {}, "n": len(bits), "right": np.packbits(bits).tobytes().hex(),
         "test": float(bits.mean()), "cpu": {"train": 10.0, "rules": 0.1}, **more,
     }  # fmt: skip
@@ -158,7 +158,7 @@ def arms(kind: str, seed: int, heal: list[int]) -> dict[str, Any]:
     adopted = {"remedy": "lower_lr", "metric": "log_loss", "decision": "adopt"}
     adopted["test"] = {"log_loss": [0.2, 0.1, 0.3], "accuracy": [-0.02, -0.05, -0.01]}
     return {
-        "part": "arms", "kind": kind, "data": "grocery_small", "seed": seed, "half": "report", "nothing": arm(BAD),
+        "part": "arms", "kind": kind, "data": "clothing", "seed": seed, "half": "report", "nothing": arm(BAD),
         "random": arm(BAD), "heal": {**arm(heal), "effort": 9.0, "verdicts": [adopted]},
     }  # fmt: skip
 
@@ -191,7 +191,7 @@ def test_detection_counts_right_wrong_and_what_is_also_true() -> None:
 def test_false_alarms_are_those_of_healthy_trainings_and_info_is_none() -> None:
     told = score.alarms(MADE)
     assert (told["n"], told["warn"], told["block"]) == (2, 0.5, 0.0)
-    assert told["by"] == {"rate_too_high on grocery_small": 1}
+    assert told["by"] == {"rate_too_high on clothing": 1}
 
 
 def test_healed_is_within_the_interval_of_the_healthy_training() -> None:
