@@ -1,0 +1,118 @@
+"""CLINIC.md: the clinic's records as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from _clinic_faults import FAULTS
+from _clinic_score import Interval, alarms, detection, gain, healed, healing, hurt, looks, overhead, totals
+
+Record = Mapping[str, Any]
+HEAD = """# The clinic
+
+Written by `python bench/clinic.py`; the records are in `results/clinic.jsonl`, one line for each. Planted faults
+(`_clinic_faults.py`) in trainings of tf_efficientnet_lite0 (pretrained; the head, then the last two of four stages) on 600 images of
+ten classes, 64 px, judged on 250 test images that no fault touches. The generator knows no rule; what should be said of a kind
+stands in `_clinic_answers.py`. Of every kind some data was for tuning the rules and some for this report, dealt by a hash before
+anything was trained. Small networks on few images: these figures are about this clinic, not about every training."""
+
+
+def page(records: Sequence[Record]) -> str:
+    """The whole file."""
+    parts = [HEAD, *_found(records, "report"), *_found(records, "tuning"), *_alarms(records), *_healed(records)]
+    missing = [kind for kind in FAULTS if not any(r["kind"] == kind for r in records)]
+    if missing:
+        parts.append(f"Not measured: {', '.join(missing)}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _found(records: Sequence[Record], half: str) -> list[str]:
+    mine = looks(records, half)
+    faulty = [r for r in mine if r["kind"] in FAULTS]
+    if not faulty:
+        return []
+    told, all_ = detection(mine), totals(mine)
+    lines = [
+        f"| {kind} | {FAULTS[kind].what} | {d['named']} of {d['n']} | {', '.join(d['rules'])} | {_counts(d['wrong'])} | {', '.join(d['missed'])} |"
+        for kind, d in told.items()
+        if d["n"]
+    ]
+    kinds = [d for d in told.values() if d["n"]]
+    whole = sum(d["named"] == d["n"] for d in kinds)
+    said = (
+        f"Recall {_share(all_['recall'])}; {whole} of {len(kinds)} kinds were found every time. Precision of all warnings "
+        f"{_share(all_['precision_faulty'])} on faulty trainings, {_share(all_['precision'])} with those of healthy ones."
+    )
+    head = "| kind | what | named | by | wrong warnings | missed |\n|---|---|---|---|---|---|\n"
+    return [
+        f"## Detection, the half for {'the report' if half == 'report' else 'tuning'}",
+        said,
+        head + "\n".join(lines),
+    ]
+
+
+def _alarms(records: Sequence[Record]) -> list[str]:
+    told = alarms([r for r in records if r["part"] == "look"])
+    if not told["n"]:
+        return []
+    cost = overhead(records)
+    said = (
+        f"{told['n']} healthy trainings: {told['block']:.3f} findings of severity block and {told['warn']:.3f} of severity warn per "
+        f"training ({_counts(told['by'])}). The rules cost {100 * cost.middle:.1f} % of the processor time of a training "
+        f"({_bounds(cost, 100)} %; n = {cost.n}; these trainings take seconds, so that their share is large)."
+    )
+    return ["## False alarms", said]
+
+
+def _healed(records: Sequence[Record]) -> list[str]:
+    parts: list[str] = []
+    for half in ("report", "tuning"):
+        rows = [row for row in healing(records) if row["half"] == half]
+        if rows:
+            title = "## Healing" if half == "report" else "## Healing, the half for tuning"
+            parts += [title, _sums(rows), _cells(rows)]
+    return parts
+
+
+def _sums(rows: Sequence[Record]) -> str:
+    bad = hurt(rows)
+    gains = [
+        f"over {arm}: {100 * g.middle:+.1f} points [{_bounds(g, 100)}] over {g.n} cells"
+        for arm in ("nothing", "random")
+        for g in [gain(rows, arm)]
+    ]
+    within = [f"{arm} {_share(healed(rows, arm))}" for arm in ("heal", "random", "nothing")]
+    return (
+        f"{len(rows)} cells. Mean gain of healing in test accuracy at equal compute {'; '.join(gains)}.\n\nOf the cells that the fault "
+        f"harmed on the test split, within the interval of the healthy training afterwards: {'; '.join(within)}.\n\nAdopted remedies: "
+        f"{bad['n']} ({', '.join(bad['remedies']) or 'none'}). On the test split {bad['lower']} of them are lower in the metric they were "
+        f"adopted for, {bad['surely']} with an interval below 0; in accuracy {bad['lower_accuracy']} and {bad['surely_accuracy']}."
+    )
+
+
+def _cells(rows: Sequence[Record]) -> str:
+    head = "| kind | data | seed | healthy | faulty | nothing | random | heal | adopted |\n|---|---|---|---|---|---|---|---|---|\n"
+    lines = []
+    for row in sorted(rows, key=lambda row: (row["kind"], row["data"], row["seed"])):
+        marks = {name: f"{row[name]:.3f}{'' if row['within'][name] else ' ↓'}" for name in row["within"]}
+        adopted = ", ".join(v["remedy"] for v in row["verdicts"] if v["decision"] == "adopt")
+        lines.append(
+            f"| {row['kind']} | {row['data']} | {row['seed']} | {row['healthy']:.3f} | {marks['faulty']} | {marks['nothing']} | "
+            f"{marks['random']} | {marks['heal']} | {adopted} |"
+        )
+    return f"Test accuracy; ↓: below the interval of the healthy training of the same seed.\n\n{head}" + "\n".join(
+        lines
+    )
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
+
+
+def _share(found: Interval) -> str:
+    return f"{found.middle:.3f} [{_bounds(found, 1)}] (n = {found.n})"
+
+
+def _bounds(found: Interval, scale: float) -> str:
+    return f"{scale * found.low:.3g}, {scale * found.high:.3g}"

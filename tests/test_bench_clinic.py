@@ -1,0 +1,250 @@
+"""The clinic: seeded faults that each change something, halves dealt beforehand, figures of made records."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+sys.path.append(str(Path(__file__).parents[1] / "bench"))
+
+import _clinic_score as score
+import clinic
+from _clinic_answers import ANSWERS
+from _clinic_arms import fresh, proposed
+from _clinic_faults import FAULTS, drawn, halves, planted
+from _clinic_ground import SETS, recipe_of
+from _clinic_page import page
+from snellen.run import Run
+from snellen.shelf import CATALOG_RULES, RUN_RULES
+from snellen.store import Journal
+from snellen.values import Finding, SnellenError
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four classes of noise: 12 training, 4 validation and 4 test images each."""
+    place, chance = tmp_path_factory.mktemp("clinic") / "图 small", np.random.default_rng(0)
+    for split, count in (("train", 12), ("val", 4), ("test", 4)):
+        for name in "abcd":
+            (place / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = chance.integers(0, 255, (24, 24, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(place / split / name / f"{number}.png")
+    return place
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.png"))}
+
+
+def test_there_are_twenty_kinds_and_more_and_each_has_an_answer() -> None:
+    assert len(FAULTS) >= 20
+    assert set(FAULTS) == set(ANSWERS)
+    assert len({fault.what for fault in FAULTS.values()}) == len(FAULTS)
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_kind_changes_the_recipe_or_the_images_and_never_the_test_split(
+    kind: str, small: Path, tmp_path: Path
+) -> None:
+    fault, before = FAULTS[kind], contents(small)
+    healthy, faulty = recipe_of("healthy", 1), recipe_of(kind, 1)
+    changes = healthy.diff(faulty)
+    assert faulty.refused() is None
+    assert not {"task", "metric", "seed"} & set(changes)
+    if fault.spoil is None:
+        assert changes
+        assert planted(fault, small, tmp_path / "x", drawn("k")) == small
+        return
+    places = [planted(fault, small, tmp_path / name, drawn(kind, "noise", seed)) for name, seed in (("x", 1), ("y", 1))]
+    one, again = map(contents, places)
+    assert one == again, "the same seed plants the same"
+    assert one != before
+    assert contents(small) == before, "the images themselves are not touched"
+    assert {k: v for k, v in one.items() if k.startswith("test/")} == {
+        k: v for k, v in before.items() if k.startswith("test/")
+    }
+    assert all(
+        any(path.startswith(f"{split}/{name}/") for path in one) for split in ("train", "val") for name in "abcd"
+    )
+
+
+def test_a_copy_that_was_not_finished_is_made_anew(small: Path, tmp_path: Path) -> None:
+    fault = FAULTS["copied"]
+    whole = contents(planted(fault, small, tmp_path / "x", drawn("one")))
+    (tmp_path / "x.ready").unlink()
+    shutil.rmtree(tmp_path / "x" / "val")
+    assert contents(planted(fault, small, tmp_path / "x", drawn("one"))) == whole
+
+
+def test_other_seeds_plant_other_images(small: Path, tmp_path: Path) -> None:
+    places = [
+        planted(FAULTS["labels_wrong"], small, tmp_path / str(s), drawn("labels_wrong", "noise", s)) for s in (1, 2)
+    ]
+    assert contents(places[0]).keys() != contents(places[1]).keys()
+
+
+def test_halves_are_dealt_by_the_names_alone_and_every_kind_has_both() -> None:
+    dealt = halves(tuple(SETS))
+    assert dealt == halves(tuple(SETS))
+    assert len(dealt) == len(FAULTS) * len(SETS)
+    for kind in FAULTS:
+        assert {dealt[kind, name] for name in SETS} == {"tuning", "report"}
+    share = sum(half == "tuning" for half in dealt.values()) / len(dealt)
+    assert 0.45 < share < 0.55
+
+
+def test_there_are_as_many_healthy_trainings_as_faulty_ones_each_of_its_own_seed() -> None:
+    found = clinic.cells([*FAULTS, "healthy"], list(SETS), 3, "both")
+    healthy = [cell for cell in found if cell.kind == "healthy"]
+    assert len(healthy) == len(found) - len(healthy)
+    assert len(set(found)) == len(found)
+    for name in SETS:
+        seeds = sorted(cell.seed for cell in healthy if cell.data == name)
+        assert seeds[:3] == [0, 1, 2], "the faulty trainings' own seeds are there to compare with"
+    half = clinic.cells(["rate_high"], list(SETS), 1, "report")
+    assert {cell.half for cell in half} == {"report"}
+    with pytest.raises(SnellenError, match="rate_hihg"):
+        clinic.cells(["rate_hihg"], list(SETS), 1, "both")
+
+
+def test_seeds_of_a_kind_share_a_recipe_and_the_rules_named_in_answers_are_real_or_announced() -> None:
+    assert recipe_of("rate_high", 0).id == recipe_of("rate_high", 2).id
+    known = {*RUN_RULES.names(), *CATALOG_RULES.names()}
+    for kind, answer in ANSWERS.items():
+        assert set(answer.rules) & known, f"no rule of the house can find {kind}"
+
+
+def test_random_remedies_change_the_recipe_and_none_is_asked_for_samples_it_has_not() -> None:
+    recipe = recipe_of("healthy", 0)
+    found = proposed(recipe, [])
+    names = {remedy.name for remedy in found}
+    assert {"lower_lr", "dropout", "mixup", "longer"} <= names
+    assert not {"drop_leaked", "drop_suspect_labels"} & names
+    assert all(recipe.change(remedy.patch).id != recipe.id for remedy in found)
+    noisy = Finding(rule="label_noise", severity="warn", message="1", samples=("s0",))
+    assert "drop_suspect_labels" in {remedy.name for remedy in proposed(recipe, [noisy])}
+
+
+def test_what_is_said_of_the_healthy_data_too_is_not_the_faults() -> None:
+    one = Finding(rule="near_duplicates", severity="warn", message="2", samples=("a", "b"))
+    more = Finding(rule="near_duplicates", severity="warn", message="3", samples=("a", "b", "c"))
+    assert fresh([one], [one]) == {}
+    assert fresh([more], [one]) == {"near_duplicates": "warn"}
+
+
+def record(kind: str, seed: int, found: dict[str, str], right: list[int], **more: Any) -> dict[str, Any]:
+    bits = np.asarray(right)
+    return {
+        "part": "look", "kind": kind, "data": "clothing", "seed": seed, "half": "both" if kind == "healthy" else "report",
+        "found": found, "audit": {}, "n": len(bits), "right": np.packbits(bits).tobytes().hex(),
+        "test": float(bits.mean()), "cpu": {"train": 10.0, "rules": 0.1}, **more,
+    }  # fmt: skip
+
+
+GOOD, BAD = [1] * 90 + [0] * 10, [1] * 40 + [0] * 60
+
+
+def arms(kind: str, seed: int, heal: list[int]) -> dict[str, Any]:
+    def arm(right: list[int]) -> dict[str, Any]:
+        return {key: record(kind, seed, {}, right)[key] for key in ("n", "right", "test")}
+
+    adopted = {"remedy": "lower_lr", "metric": "log_loss", "decision": "adopt"}
+    adopted["test"] = {"log_loss": [0.2, 0.1, 0.3], "accuracy": [-0.02, -0.05, -0.01]}
+    return {
+        "part": "arms", "kind": kind, "data": "clothing", "seed": seed, "half": "report", "nothing": arm(BAD),
+        "random": arm(BAD), "heal": {**arm(heal), "effort": 9.0, "verdicts": [adopted]},
+    }  # fmt: skip
+
+
+MADE = [
+    record("healthy", 0, {}, GOOD),
+    record("healthy", 1, {"rate_too_high": "warn", "overconfident": "info"}, GOOD),
+    record("rate_high", 0, {"rate_too_high": "warn", "underfitting": "warn"}, BAD),
+    record("rate_high", 1, {"plateau": "warn"}, BAD),
+    record("leaked", 0, {}, GOOD, audit={"leakage": "block"}),
+    arms("rate_high", 0, GOOD),
+    arms("rate_high", 1, BAD),
+]
+
+
+def test_detection_counts_right_wrong_and_what_is_also_true() -> None:
+    looks = score.looks(MADE, "report")
+    told = score.detection(looks)
+    assert (told["rate_high"]["n"], told["rate_high"]["named"]) == (2, 1)
+    assert told["rate_high"]["wrong"] == {"plateau": 1}, "underfitting is beside the point, not wrong"
+    assert told["rate_high"]["elsewhere"] == 1
+    assert told["leaked"]["named"] == 1
+    all_ = score.totals(looks)
+    assert all_["recall"].middle == pytest.approx(2 / 3)
+    assert all_["precision"].middle == pytest.approx(2 / 4)
+    assert all_["precision_faulty"].middle == pytest.approx(2 / 3)
+    assert all_["recall"].low < 2 / 3 < all_["recall"].high
+
+
+def test_false_alarms_are_those_of_healthy_trainings_and_info_is_none() -> None:
+    told = score.alarms(MADE)
+    assert (told["n"], told["warn"], told["block"]) == (2, 0.5, 0.0)
+    assert told["by"] == {"rate_too_high on clothing": 1}
+
+
+def test_healed_is_within_the_interval_of_the_healthy_training() -> None:
+    rows = score.healing(MADE)
+    assert [row["within"]["heal"] for row in rows] == [True, False]
+    assert score.healed(rows, "heal").middle == 0.5
+    assert score.healed(rows, "nothing").middle == 0.0
+    effect = score.gain(rows, "nothing")
+    assert (effect.n, effect.middle) == (1, pytest.approx(0.25)), "seeds of a cell are no independent cases"
+    bad = score.hurt(rows)
+    assert (bad["n"], bad["surely"], bad["surely_accuracy"]) == (2, 0, 2)
+
+
+def test_intervals_at_the_ends() -> None:
+    assert score.share(0, 10).low == 0.0
+    assert score.share(10, 10).high == 1.0
+    assert score.share(10, 10).low == pytest.approx(0.6915, abs=1e-3)
+    assert score.mean([1.0]).low == -np.inf
+    assert score.mean([1.0, 3.0]).n == 2
+
+
+def test_the_page_is_written_of_whatever_is_there() -> None:
+    text = page(MADE)
+    assert "rate × 100 | 1 of 2 | rate_too_high" in text
+    assert "Not measured: " in text
+    assert "2 healthy trainings" in text
+    assert "Not measured" in page([])
+
+
+def test_a_torn_last_line_is_survived_and_the_last_record_of_a_cell_counts(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "clinic.jsonl")
+    journal.append(*MADE[:3])
+    journal.append({**MADE[0], "test": 0.5})
+    whole = journal.path.read_bytes()
+    journal.path.write_bytes(whole[:-30])
+    assert len(journal.read()) == 3
+    journal.append({**MADE[0], "test": 0.6})
+    found = clinic.latest(journal.read())
+    assert len(found) == 3
+    assert next(item["test"] for item in found if item["kind"] == "healthy" and item["seed"] == 0) == 0.6
+
+
+def test_a_cell_is_trained_examined_and_tested(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way on noise: no figure means anything, but every file is there."""
+    import _clinic_ground as ground
+
+    monkeypatch.setattr(ground, "folder_of", lambda name, root, work: small)
+    found = ground.ground("healthy", "noise", 0, small, tmp_path)
+    recipe = recipe_of("too_short", 0).change({"model.weights": "none", "data.size": 32, "data.eval_size": 32})
+    lab = clinic.lab_of(found, tmp_path / "cell")
+    told = clinic.look(lab, recipe)
+    assert told["n"] == 16
+    assert len(score.unpacked(told)) == 16
+    run = Run.open(next((tmp_path / "cell" / "runs").iterdir()))
+    assert run.predictions("test").correct.mean() == pytest.approx(told["test"], abs=1e-3)
+    assert not (run.folder / "checkpoints").exists()
