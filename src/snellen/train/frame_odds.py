@@ -1,7 +1,7 @@
 """How probable it is that a drawn box is misplaced, learnt from boxes of the same dataset that were misplaced on purpose.
 
-A forest tells drawn boxes from misplaced ones, for every fold from the images of the others. What it says holds for as many
-misplaced boxes as right ones; how many there are among the drawn ones is estimated from its answers, as the share under which
+A forest tells drawn boxes from misplaced ones, for every fold from the images of the others. Its votes, which are never sure, become
+probabilities by what they turned out to mean (Platt 1999). These hold for as many misplaced boxes as right ones; how many there are among the drawn ones is estimated from its answers, as the share under which
 these are most probable (Saerens, Latinne & Decaestecker 2002, Neural Computation 14:21-41).
 """
 
@@ -12,15 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LogisticRegression
 
 from snellen.data.boxes import MISPLACED
+from snellen.train.drawn import even
 
 TREES, LEAF, TRIED = 200, 5, 0.4
-# Right and misplaced examples of which so many are needed, or nothing is said.
-FEWEST = 20
+# Right and misplaced examples of which so many are needed, or nothing is said; and examples that are learnt from at most.
+FEWEST, MOST = 20, 12_000
 # A drawn box that looks right with less than this is not learnt from in the second round.
 DOUBTED = 0.25
 ROUNDS = 50
+LEAST = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +41,54 @@ def frame_odds(evidence: Sequence[Evidence], folds: np.ndarray, *, seed: int) ->
     values = np.concatenate([part for item in evidence for part in (item.drawn, item.misplaced)])
     sort = np.concatenate([part for item in evidence for part in (np.zeros(len(item.drawn), int), item.kind + 1)])
     fold = np.repeat(folds, [len(item.drawn) + len(item.misplaced) for item in evidence])
-    answers = _answers(values, sort, fold, seed)
-    drawn = sort == 0
-    odds = _weighed(answers[drawn])
+    answers, taken = _answers(values, sort, fold, seed)
+    odds = _weighed(_meant(answers, sort, taken)[sort == 0])
     return np.split(odds, np.cumsum([len(item.drawn) for item in evidence])[:-1])
 
 
-def _answers(values: np.ndarray, sort: np.ndarray, fold: np.ndarray, seed: int) -> np.ndarray:
-    """[n, 1 + kinds] for as many right ones as misplaced ones, out of fold, in two rounds."""
+def _answers(values: np.ndarray, sort: np.ndarray, fold: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Votes [n, 1 + kinds] for as many right ones as misplaced ones, out of fold, in two rounds; and which examples [n] bool do not
+    look mislabelled."""
     taken = np.ones(len(sort), dtype=bool)
     for _ in range(2):
         found = np.full((len(sort), len(MISPLACED) + 1), np.nan)
         for one in np.unique(fold):
-            rows = np.flatnonzero((fold != one) & taken)
+            rows = even(np.flatnonzero((fold != one) & taken), MOST)
             found[fold == one] = _asked(values, sort, rows, values[fold == one], seed)
         taken = (sort > 0) | ~(found[:, 0] < DOUBTED)
-    return found
+    return found, taken
 
 
 def _asked(values: np.ndarray, sort: np.ndarray, rows: np.ndarray, of: np.ndarray, seed: int) -> np.ndarray:
     found = np.zeros((len(of), len(MISPLACED) + 1))
     wrong = int((sort[rows] > 0).sum())
-    right = len(rows) - wrong
-    if min(right, wrong) < FEWEST:
+    if min(wrong, len(rows) - wrong) < FEWEST:
         return np.full_like(found, np.nan)
-    weight = np.where(sort[rows] > 0, right / wrong, 1.0)
     forest = ExtraTreesClassifier(TREES, min_samples_leaf=LEAF, max_features=TRIED, random_state=seed)
-    forest.fit(values[rows], sort[rows], sample_weight=weight)
+    forest.fit(values[rows], sort[rows], sample_weight=_balanced(sort[rows]))
     found[:, forest.classes_] = forest.predict_proba(of)
+    return found
+
+
+def _balanced(sort: np.ndarray) -> np.ndarray:
+    """Weights [n] under which right ones count half, and every kind of misplaced ones alike."""
+    counts = np.bincount(sort, minlength=len(MISPLACED) + 1)
+    share = np.where(counts > 0, 1.0, 0.0)
+    share[1:] /= max(share[1:].sum(), 1.0)
+    return np.asarray((share / np.maximum(counts, 1) * len(sort) / 2)[sort])
+
+
+def _meant(votes: np.ndarray, sort: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """The votes [n, 1 + kinds] as probabilities: those under which the sorts of the examples were most probable."""
+    known = np.isfinite(votes[:, 0])
+    found = votes.copy()
+    rows = even(np.flatnonzero(known & taken), MOST)
+    if not len(rows):
+        return found
+    told = np.log(np.maximum(votes, LEAST))
+    model = LogisticRegression(C=1.0, max_iter=500).fit(told[rows], sort[rows], sample_weight=_balanced(sort[rows]))
+    found[known] = 0
+    found[np.ix_(known, model.classes_)] = model.predict_proba(told[known])
     return found
 
 

@@ -67,8 +67,8 @@ def measure_objects(
     `object_rival` (probability of its class and of the best other, given that something is there), `object_suggested` (that
     other class), `object_match` (overlap with the box that is seen for it, 0: none), `object_match_score`, `object_better`
     (that box); `object_shifted`, `object_oversize`, `object_undersize`, `object_spurious`: probability that it is misplaced in
-    this way, by what its detector says of boxes that were misplaced on purpose. NaN, empty and null where nothing was measured: objects with a problem, images that cannot be used, fewer
-    than FEWEST_BOXES boxes, more than drawn.MOST_ON_IMAGE in one image. Of more than `most` images an even part is looked at
+    this way, by what its detector says of boxes that were misplaced on purpose. NaN, empty and null where nothing was measured: objects
+    with a problem, images that cannot be used, fewer than FEWEST_BOXES boxes, more than drawn.MOST_ON_IMAGE in one image. Of more than `most` images an even part is looked at
     and about("objects_judged") says how many. `size` is the side of the stored images. A model that does not show its maps
     (`forward_intermediates`) leaves the catalog as it is. Raises MissingSignal without `objects`, `width` and `height`.
     Time and memory of learning are bounded; judging grows with images and boxes up to `most`.
