@@ -178,7 +178,7 @@ def _within(
         """Seconds that an audit at this size leaves."""
         if cost.left is not None:
             return CAREFUL * cost.left
-        return budget - FIXED - facts["all"] * (EACH + cost.forward(size))
+        return float(budget - FIXED - facts["all"] * (EACH + cost.forward(size)))
 
     def part_fits(size: int, epochs: Epochs) -> bool:
         return fits(size, epochs, left(size if untrained(epochs) else evaluated_at(size, facts["side"])))

@@ -50,7 +50,7 @@ def end(lab: Lab, healed: Healed, audit: Sequence[Finding], *, began: float) -> 
         measured["val"] |= {name: row for name, row in run.signals("retrieval")[-1].items() if isinstance(row, Mapping)}
         if rows is not None:
             features = loaded.features(usable.of("test"), lab.pixels)
-            measured["test"] |= retrieval(features, rows.targets)
+            measured["test"] |= retrieval(features, loaded.task.target(usable.of("test"), loaded.classes))
     leak = leak_scores(lab.catalog, {"val": val, **({"test": rows} if rows is not None else {})}, loaded.recipe)
     draw = PICTURES.pick(TASKS.constant(loaded.recipe.task, "PICTURES"))
     draw(case, loaded, usable, lab.pixels, rows or val, tell=lambda words: lab.watch({"notice": words}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from snellen.recipe import Recipe
+from snellen.shelf import MODELS
 from snellen.values import Finding, Remedy, Safety
 
 CURES = ("from_noise",)
@@ -16,10 +17,7 @@ APPLIES = {"model.weights": "none"}
 
 def pretrained(finding: Finding, recipe: Recipe) -> Remedy | None:
     """Take weights that are here already; None where there are none, because nothing is fetched for a trial."""
-    # Late: it asks timm, which asks torch.
-    from snellen.parts.models._families import weights_from
-
-    if recipe.model.weights != "none" or weights_from(recipe.model.name) not in ("package", "stored"):
+    if recipe.model.weights != "none" or _kept(recipe) not in ("package", "stored"):
         return None
     return Remedy(
         name="pretrained",
@@ -29,3 +27,9 @@ def pretrained(finding: Finding, recipe: Recipe) -> Remedy | None:
         source=SOURCE,
         safety=SAFETY,
     )
+
+
+def _kept(recipe: Recipe) -> str:
+    """Where the model's weights would come from; of a model that is a file of its own, nowhere."""
+    name = recipe.model_part().name
+    return str(MODELS.module(name).weights_from(recipe.model.name)) if name == "timm_model" else ""

@@ -9,12 +9,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import onnx
 import torch
-from timm.layers import Conv2dSame
+from timm.layers.conv2d_same import Conv2dSame
 from timm.layers.padding import pad_same_arg
+from torch.jit._trace import TracerWarning
 
 from snellen import store
 from snellen.ship.answer import CLASSES, Answer
@@ -124,16 +125,18 @@ def _trace(deployed: Deployed, example: torch.Tensor) -> onnx.ModelProto:
 def _traced(deployed: Deployed, example: torch.Tensor) -> onnx.ModelProto | None:
     """None where the tracer fails or warns: a decision that depends on the image would be written down as it fell once."""
     sink = io.BytesIO()
-    names = {"input_names": [INPUT], "output_names": [deployed.answer.output]}
     free = {INPUT: {0: "batch"}, deployed.answer.output: {0: "batch"}}
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
-            torch.onnx.export(deployed, (example,), sink, dynamo=False, opset_version=OPSET, dynamic_axes=free, **names)
+            torch.onnx.export(
+                deployed, (example,), sink, dynamo=False, opset_version=OPSET, dynamic_axes=free,  # type: ignore[arg-type]
+                input_names=[INPUT], output_names=[deployed.answer.output],
+            )  # fmt: skip
         # TypeError, ValueError: a release of torch that has no such tracer any more.
         except (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError, ValueError):
             return None
-    if any(issubclass(item.category, torch.jit.TracerWarning) for item in told):
+    if any(issubclass(item.category, TracerWarning) for item in told):
         return None
     return onnx.load_model_from_string(sink.getvalue())
 
@@ -153,16 +156,20 @@ def _pad_once(deployed: Deployed, example: torch.Tensor) -> None:
         handle.remove()
     for name, conv in found.items():
         if name in sizes:
-            padding = pad_same_arg(sizes[name], conv.kernel_size, conv.stride, conv.dilation)
+            sides = [list(own) for own in (conv.kernel_size, conv.stride, conv.dilation)]
+            left, right, top, bottom = pad_same_arg(sizes[name], *sides)
             parent, _, own = name.rpartition(".")
-            setattr(deployed.get_submodule(parent), own, torch.nn.Sequential(torch.nn.ZeroPad2d(padding), _fixed(conv)))
+            setattr(
+                deployed.get_submodule(parent),
+                own,
+                torch.nn.Sequential(torch.nn.ZeroPad2d((left, right, top, bottom)), _fixed(conv)),
+            )
 
 
 def _fixed(conv: torch.nn.Conv2d) -> torch.nn.Conv2d:
-    plain = torch.nn.Conv2d(
-        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, 0, conv.dilation, conv.groups,
-        bias=conv.bias is not None,
-    )  # fmt: skip
+    kernel, stride, dilation = (cast(tuple[int, int], own) for own in (conv.kernel_size, conv.stride, conv.dilation))
+    bias = conv.bias is not None
+    plain = torch.nn.Conv2d(conv.in_channels, conv.out_channels, kernel, stride, 0, dilation, conv.groups, bias=bias)
     plain.weight, plain.bias = conv.weight, conv.bias
     return plain
 

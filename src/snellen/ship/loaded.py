@@ -18,8 +18,7 @@ from snellen.rows import Rows
 from snellen.run import Run
 from snellen.shelf import TASKS
 from snellen.train.augment import resize
-from snellen.train.features import Head
-from snellen.train.features import embed
+from snellen.train.features import Head, embed
 from snellen.train.job import normal_of, samples_of, usable_for
 from snellen.train.kept import kept, origin
 from snellen.train.machine import Setting

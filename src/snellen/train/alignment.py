@@ -94,7 +94,7 @@ def _registered(one: Tensor, other: Tensor, steps: Tensor, rounds: int) -> Tenso
     both = torch.cat([other, F.pad((other[..., 2:] - other[..., :-2]) * n / 4, (1, 1)), _down(other, n)], dim=1)
     for _ in range(rounds):
         moved, inside = _warped(both, steps)
-        warped, slope_x, slope_y = moved.split(1, dim=1)
+        warped, slope_x, slope_y = torch.split(moved, 1, dim=1)
         mask = inside[:, None].float()
         scale = steps[:, :2].exp()[:, :, None, None, None]
         moves = (slope_x * place * scale[:, 0], slope_y * place[:, None] * scale[:, 1], slope_x, slope_y)

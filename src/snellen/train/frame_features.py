@@ -75,7 +75,8 @@ def _without(table: np.ndarray, own: np.ndarray) -> np.ndarray:
     best = table.argmax(axis=1)
     largest, rest = table.max(axis=1), table.copy()
     rest[np.arange(len(table)), best] = 0
-    return np.where(best[None] == own[:, None], rest.max(axis=1)[None], largest[None])
+    without: np.ndarray = np.where(best[None] == own[:, None], rest.max(axis=1)[None], largest[None])
+    return without
 
 
 def _way(boxes: Tensor, end: Tensor) -> tuple[np.ndarray, np.ndarray]:
