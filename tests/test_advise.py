@@ -139,7 +139,7 @@ def test_a_budget_too_short_for_all_layers_trains_the_end_at_a_larger_size() -> 
     """From much time to little: all layers, then the last stages on what is computed once, then the head alone."""
     table = catalog(train=5000, val=500)
     trained = {}
-    for budget in (1200, 300, 60):
+    for budget in (1200, 300, 100):
         recipe = advised(table, budget=budget).recipe
         trained[budget] = recipe.stages[-1].name
         assert recipe.data.size >= 128
@@ -171,7 +171,7 @@ def test_epochs_follow_the_time_that_is_really_left() -> None:
         cost = replace(COST, left=left)
         recipe = advise(table, cost, 400, base=base, given={}, sizes=sizes).recipe
         assert seconds(recipe, cost, 5000, 500) < left
-        last[left] = all_epochs(recipe)
+        last[left] = sum(stage.epochs for stage in recipe.stages if stage.name == "last")
     assert last[120.0] < last[500.0]
     gone = advise(table, replace(COST, left=-5.0), 400, base=base, given={}, sizes=sizes).recipe
     assert [stage.name for stage in gone.stages] == ["head"]
