@@ -137,14 +137,14 @@ def _times(folders: Mapping[str, Any]) -> str:
     rows = [
         [name, str(told["images"]), number(_per_thousand(told)),
          *(number(1000 * told["seconds"][tool] / told["images"]) if tool in told["seconds"] else "-" for tool in tools),
-         "yes" if told["intact"] else "NO"]
+         told.get("clock", "wall"), "yes" if told["intact"] else "NO"]
         for name, told in folders.items()
     ]  # fmt: skip
     words = (
-        "Seconds of all processors together per 1000 images, from a cold cache, with reading, decoding, embedding, judging and the "
-        "report. Reported, not asserted: the machine was not kept free of other work."
+        "Seconds per 1000 images, from a cold cache, with reading, decoding, embedding, judging and the report. *processors*: of all "
+        "processors together; *wall*: by the clock, in a row of an earlier run. Reported, not asserted: the machine was not kept free of other work."
     )
-    return f"{words}\n\n{table(['folder', 'images', 'snellen', *tools, 'byte-identical afterwards'], rows)}"
+    return f"{words}\n\n{table(['folder', 'images', 'snellen', *tools, 'clock', 'byte-identical afterwards'], rows)}"
 
 
 def _per_thousand(told: Mapping[str, Any]) -> float:

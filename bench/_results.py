@@ -31,6 +31,7 @@ ROWS = {
     "7": "progressive resolution at equal epochs",
     "8": "overhead of the loop with all meters and rules, and of the autopilot",
     "9": "training stall per durable checkpoint",
+    "audit": "examining data: pixel measurements in the decoding pass; copies and transforms beside the embedding",
     "memory": "training step with freed memory kept, default allocation as the peer",
 }
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow", "snellen")

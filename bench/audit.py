@@ -247,7 +247,7 @@ def examined(
     flags = {"snellen": our_flags(item.findings), **(peer_flags(peers) if peers else {})}
     told: dict[str, Any] = {
         "task": item.catalog.task, "images": item.images, "intact": item.intact,
-        "seconds": {"snellen": item.seconds, **answer.get("seconds", {})},
+        "seconds": {"snellen": item.seconds, **answer.get("seconds", {})}, "clock": "processors",
         "rules": sorted({finding["rule"] for finding in item.findings}),
     }  # fmt: skip
     if (folder / planted.FAULTS).is_file():

@@ -19,6 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import _command
 from _photos import embedded as images_of
 from _photos import photos
@@ -106,7 +108,7 @@ def _timed(name: str, seconds: dict[str, float], work: Callable[[], Any]) -> Any
 def first(catalog: Catalog, count: int) -> Catalog:
     """The first usable samples in the order of their ids, which are hashes: a fixed random part."""
     usable = catalog.usable()
-    return usable.take(sorted(range(len(usable)), key=lambda row: usable.ids[row])[:count])
+    return usable.take(np.argsort(np.asarray(usable.ids, dtype=str), kind="stable")[:count])
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ SCRIPTS = (
     "autopilot",
     "checkpoint",
     "memory",
+    "audit_pass",
 )
 NEEDS_DATA = ("time_to_accuracy",)
 # Each round of these takes minutes: they have a number of rounds of their own.
@@ -41,6 +42,9 @@ OTHERS = {
     "aa.py FOLDER/runs": "how often the proof adopts a recipe against itself",
     "evidence.py": "trainings that a verdict costs, beside t-tests of a fixed number, simulated",
     "search.py --data FOLDER": "seconds to a good head, beside a grid and Optuna's TPE with its median pruner",
+    "audit.py FOLDER_faults": "planted faults found by the audit, beside its peers",
+    "audit_folders.py FOLDER": "whether the audit of a folder ends, with a page, and leaves it as it was",
+    "audit_scale.py --data FOLDER": "how the audit's steps grow to 100,000 images",
     "sabotage.py DATA": "three spoiled trainings, healed and not, at equal compute",
     "restoration.py DATA": "what super-resolution and denoising gain over the simple method",
 }

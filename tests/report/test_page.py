@@ -153,7 +153,8 @@ def test_a_case_that_was_only_audited(audited: Case) -> None:
     assert [item["id"] for item in reader.all("section")] == list(page.LOOKED)
     assert {f"#{name}" for name in page.LOOKED} <= {item.get("href") for item in reader.all("a")}
     assert set(_figures(text)) == {"counts"}
-    assert 'class="absent"' not in text
+    # The one that is there is for readers without scripts.
+    assert text.count('class="absent"') == 1
     shown = "".join(reader.texts)
     assert "Data audited, nothing trained" in shown
     assert "Image classification" in shown
