@@ -18,15 +18,15 @@ class Answer:
 # A rate that is too high shows in many ways, and all of them lead to the same remedy.
 TOO_FAST = (
     "rate_too_high", "diverging", "oscillating", "gradient_unstable", "gradient_exploding", "nonfinite", "collapsed",
-    "update_ratio",
+    "steps_too_large",
 )  # fmt: skip
 BY_HEART = ("overfitting", "past_best", "overconfident", "memorised")
 # What lacks images or epochs learns some classes later than others.
 UNEVEN = ("weak_class", "weak_condition")
 ANSWERS: Mapping[str, Answer] = {
     **dict.fromkeys(("rate_high", "rate_absurd", "loss_nan", "no_warmup", "no_clip", "momentum_absurd"), Answer(TOO_FAST, (*UNEVEN, "dead_units", "broken_norm", "underfitting", *BY_HEART))),
-    "rate_low": Answer(("underfitting", "update_ratio"), UNEVEN),
-    "rate_low_sgd": Answer(("underfitting", "update_ratio"), UNEVEN),
+    "rate_low": Answer(("underfitting", "steps_too_small"), UNEVEN),
+    "rate_low_sgd": Answer(("underfitting", "steps_too_small"), UNEVEN),
     "never_decays": Answer(("plateau", *TOO_FAST), (*BY_HEART, *UNEVEN)),
     "decay_huge": Answer(("underfitting", "over_regularised"), (*UNEVEN, "collapsed", "dead_units", "rate_too_high")),
     "dropout_huge": Answer(("underfitting", "over_regularised"), UNEVEN),
@@ -37,7 +37,7 @@ ANSWERS: Mapping[str, Answer] = {
     "too_long": Answer(BY_HEART, (*UNEVEN, *TOO_FAST)),
     "too_short": Answer(("underfitting",), UNEVEN),
     "frozen": Answer(("frozen_too_much", "underfitting"), UNEVEN),
-    "not_pretrained": Answer(("from_noise", "underfitting"), (*UNEVEN, "broken_norm", "collapsed", "rate_too_high", "dead_units", "plateau", *BY_HEART)),
+    "not_pretrained": Answer(("from_noise", "underfitting"), (*UNEVEN, "broken_norm", "collapsed", "rate_too_high", "dead_units", "plateau", "steps_too_large", *BY_HEART)),
     "batch_tiny": Answer(("broken_norm", "gradient_unstable", "rate_too_high", "oscillating", "batch_too_small"), (*UNEVEN, *BY_HEART, *TOO_FAST)),
     "batch_whole": Answer(("underfitting",), UNEVEN),
     "too_small": Answer(("size_too_small", "underfitting"), (*UNEVEN, *BY_HEART)),
@@ -50,7 +50,7 @@ ANSWERS: Mapping[str, Answer] = {
     "leaked": Answer(("leakage",), ("exact_duplicates", "near_duplicates")),
     "copied": Answer(("exact_duplicates", "near_duplicates"), BY_HEART),
     **dict.fromkeys(("validation_dark", "validation_washed"), Answer(("validation_shifted",), (*UNEVEN, *BY_HEART, "dark_images", "low_contrast", "bright_images", "channel_order", "broken_norm"))),
-    "validation_swapped": Answer(("channel_order", "validation_shifted"), (*UNEVEN, *BY_HEART)),
+    "validation_swapped": Answer(("channel_order", "evaluation_channels", "validation_shifted"), (*UNEVEN, *BY_HEART)),
     "validation_relabelled": Answer(("weak_class", "label_noise"), (*UNEVEN, *BY_HEART)),
     "class_blurred": Answer(("blurred_images", "weak_class", "weak_condition", "validation_shifted"), (*BY_HEART, "scattered_class")),
     "marker": Answer(("shortcut_marker",), (*UNEVEN, *BY_HEART)),
