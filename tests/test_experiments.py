@@ -160,7 +160,7 @@ def test_ablate(few: Path) -> None:
     assert all(row["decision"] != "adopt" for row in found["rows"][1:])
     again = call(*words, "--out", "case", "--resume")
     assert again.exit_code == 0, again.output
-    assert "arXiv:1905.04899" in "".join(again.stdout.split())
+    assert "[SPEC D8; Yun et al. 2019, arXiv:1905.04899]" in again.stdout
 
 
 def test_search(few: Path) -> None:

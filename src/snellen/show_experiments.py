@@ -71,14 +71,19 @@ def _compared(given: Mapping[str, Any], out: Console) -> None:
 
 
 def _ablated(given: Mapping[str, Any], out: Console) -> None:
-    table = _table("", given["metric"], "with it", "", "s more", "published", "source")
+    table = _table("", given["metric"], "with it", "", "s more")
     for row in given["rows"]:
         cost = "" if row["cost"] is None else f"{row['cost']:+.1f}"
-        kind = "" if row["kind"] == "ladder" or row["name"] == "without" else " left out"
-        table.add_row(row["name"] + kind, f"{row['score']:.4f}", *_effect(row), cost, row["claim"], row["source"])
+        kind = "" if row["kind"] == "ladder" else " left out"
+        table.add_row(row["name"] + kind, f"{row['score']:.4f}", *_effect(row), cost)
     out.print(table)
     words = f"{given['how']}; {given['seeds']} seeds x {given['samples']} validation samples, paired"
     out.print(words, markup=False, highlight=False)
+    out.print("published, by others on other data:", style="dim")
+    for row in given["rows"]:
+        if row["claim"] and row["kind"] == "ladder":
+            line = f"  {row['name']}: {row['claim']}  [{row['source']}]"
+            out.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
     for name, reason in given["left"].items():
         out.print(f"not measured: {name}: {reason}", style="yellow", markup=False, highlight=False)
 

@@ -59,7 +59,7 @@ def test_ranges_are_read_as_written() -> None:
     assert found["optim.lr"] == Span(1e-5, 1e-2, log=True)
     assert found["train.batch"].values == (32, 64)
     assert all(isinstance(value, int) for value in found["train.batch"].values)
-    assert found["model.dropout"].points == (0.1, 0.3, 0.5)
+    assert found["model.dropout"].points == pytest.approx((0.1, 0.3, 0.5))
     assert len(grid(usual(Recipe()))) == 27
 
 
