@@ -114,28 +114,36 @@ def changes(given: Mapping[str, Any], *, json: bool) -> None:
     print(f"{given['catalog']}: {given['samples']} samples; {', '.join(counts) or 'nothing changed'}")
 
 
-def shelves(name: str | None) -> None:
-    """What list answers: names, settings with defaults, first line of the documentation."""
+def shelves(name: str | None, *, json: bool) -> None:
+    """What list answers: names, settings with defaults, and what each part is."""
     chosen: Iterable[Shelf] = SHELVES
     if name is not None:
         chosen = [shelf for shelf in SHELVES if shelf.name == name]
         if not chosen:
             raise SnellenError(f"there is no shelf {name!r}{hint(name, tuple(shelf.name for shelf in SHELVES))}")
+    if json:
+        print(jsonlib.dumps({shelf.name: [_part(shelf, part) for part in shelf.names()] for shelf in chosen}))
+        return
     out = Console()
     for shelf in chosen:
         table = Table(title=shelf.name, title_justify="left", title_style="bold", box=None, show_header=False)
+        for place in range(3):
+            table.add_column(no_wrap=place == 0, overflow="fold")
         for part in shelf.names():
             settings = ", ".join(_setting(key, value) for key, value in shelf.settings(part).items())
-            table.add_row(part, safe(settings), safe(_first_line(shelf.doc(part))))
+            table.add_row(part, safe(settings), safe(shelf.about(part)))
         out.print(table)
+
+
+def _part(shelf: Shelf, name: str) -> dict[str, Any]:
+    settings = shelf.settings(name).items()
+    required = [key for key, value in settings if value is ...]
+    given = {key: plain(value) for key, value in settings if value is not ...}
+    return {"name": name, "about": shelf.about(name), "settings": given, "required": required}
 
 
 def _setting(key: str, value: Any) -> str:
     return f"{key} (required)" if value is ... else f"{key}={value!r}"
-
-
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else ""
 
 
 def safe(text: str) -> str:
