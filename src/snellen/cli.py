@@ -98,7 +98,7 @@ def train(
 
 def diagnose(
     path: Annotated[Path, typer.Argument(help="A folder of Snellen, or the log (or its folder) of Ultralytics, Lightning, Hugging Face, Keras, fastai, timm, MMEngine, Paddle, TensorBoard, or any table with a loss.")],
-    json: JSON = False, parts: PARTS = None,
+    lang: LANG = "en", json: JSON = False, parts: PARTS = None,
     classes: Annotated[int | None, typer.Option("--classes", help="Another tool's log: number of classes; says that its loss is a cross-entropy.")] = None,
     fail_on: Annotated[str | None, typer.Option("--fail-on", help="End with exit code 1 where there is a finding of this severity or above: warn or block.")] = None,
 ) -> None:  # fmt: skip
@@ -121,11 +121,11 @@ def diagnose(
 
             findings = verbs.diagnose(path)
             found = [finding.severity for finding in findings]
-            show.findings(findings, json=json)
+            show.findings(findings, json=json, lang=cli_call.lang(lang))
         else:
             answer = second_opinion(path, classes=classes)
             found = [item["severity"] for item in answer["findings"]]
-            show.opinion(answer, json=json)
+            show.opinion(answer, json=json, lang=cli_call.lang(lang))
     if limit.intersection(found):
         raise typer.Exit(1)
 

@@ -26,16 +26,16 @@ def answer(given: Mapping[str, Any], *, json: bool, lang: str = "en", hint: str 
     summary(given, lang=lang, hint=hint)
 
 
-def findings(found: Sequence[Finding], *, json: bool) -> None:
+def findings(found: Sequence[Finding], *, json: bool, lang: str = "en") -> None:
     """What diagnose answers."""
     rows = [to_json(finding) for finding in found]
     if json:
         print(jsonlib.dumps(plain({"findings": rows}), ensure_ascii=False, allow_nan=False))
     else:
-        _findings(Console(), rows)
+        _findings(Console(), rows, lang)
 
 
-def opinion(given: Mapping[str, Any], *, json: bool) -> None:
+def opinion(given: Mapping[str, Any], *, json: bool, lang: str = "en") -> None:
     """What diagnose answers on another tool's log: findings, what was read, who did not look, advice."""
     if json:
         print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
@@ -52,7 +52,7 @@ def opinion(given: Mapping[str, Any], *, json: bool) -> None:
         say(f"  note: {note}", "dim")
     if log["unseen"]:
         say(f"  the log does not hold: {', '.join(log['unseen'])}", "dim")
-    _findings(out, given["findings"])
+    _findings(out, given["findings"], lang)
     blind = [row["rule"] + ": " + str(row["evidence"].get("needs")) for row in given["findings"] if not row["looked"]]
     if blind:
         say("Rules that did not look, and what they need", "bold")
@@ -152,8 +152,9 @@ def safe(text: str) -> str:
     return text.replace("[", "\\[").replace("\n", "\\n")
 
 
-def _findings(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+def _findings(out: Console, rows: Sequence[Mapping[str, Any]], lang: str = "en") -> None:
     from snellen.report.words import Words
-    from snellen.show_answer import findings
+    from snellen.show_answer import findings, said_of
 
-    findings(out, rows, Words.load("en"), {})
+    words = Words.load(lang)
+    findings(out, rows, words, said_of((Finding(**row) for row in rows), words) if lang != "en" else {})
