@@ -148,6 +148,21 @@ def test_the_package_offers_the_verbs_without_loading_them() -> None:
     assert "'run'" in done.stdout
 
 
+def test_the_version() -> None:
+    import snellen
+
+    done = call("--version")
+    assert (done.exit_code, done.stdout) == (0, f"snellen {snellen.__version__}\n")
+
+
+def test_what_a_command_does_is_not_cut_off_in_the_overview() -> None:
+    done = subprocess.run([sys.executable, "-m", "snellen", "--help"], capture_output=True, text=True, check=True,
+                          env={**os.environ, "COLUMNS": "80"})  # fmt: skip
+    listed = done.stdout.partition("Commands:")[2].splitlines()
+    assert len(listed) > 20
+    assert not [line for line in listed if line.endswith("...")]
+
+
 def test_no_words_is_help() -> None:
     done = call()
     assert done.exit_code == 2
@@ -331,6 +346,17 @@ def test_list_shows_the_users_parts(elsewhere: Path) -> None:
     )
     done = call("list", "losses", "--parts", "parts")
     assert re.search(r"mine\s+depth=3\s+My own loss\.", done.stdout)
+
+
+def test_list_as_json() -> None:
+    told = json.loads(call("list", "schedules", "--json").stdout)
+    assert list(told) == ["schedules"]
+    cosine = next(part for part in told["schedules"] if part["name"] == "cosine")
+    assert cosine == {
+        "name": "cosine", "about": "Half a cosine from the peak down to the floor", "settings": {"floor": 0.0}, "required": [],
+    }  # fmt: skip
+    every = json.loads(call("list", "--json").stdout)
+    assert all(part["about"] for parts in every.values() for part in parts)
 
 
 # ---- The whole path

@@ -32,6 +32,15 @@ from snellen.cli_options import (
     TASK,
 )
 
+
+def _version(asked: bool) -> None:
+    if asked:
+        from snellen import __version__
+
+        print(f"snellen {__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="snellen",
     no_args_is_help=True,
@@ -45,13 +54,22 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def snellen(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)] = False,
+) -> None:  # fmt: skip
+    """Options of the program itself; what it is for stands at the app."""
+
+
 def run(
     data: DATA, out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, stages: STAGES = None,
     epochs: EPOCHS = None, task: TASK = None, model: MODEL = None, seed: SEED = None, resume: RESUME = False, lang: LANG = "en",
     json: JSON = False, parts: PARTS = None, split: SPLIT = None, autopilot: AUTOPILOT = False,
     no_heal: Annotated[bool, typer.Option("--no-heal", help="Train once; try no remedies.")] = False,
 ) -> None:  # fmt: skip
-    """The whole path: audit, advise, train, heal with proof, test once, export, report.
+    """The whole path, from a folder to a tested model.
+
+    Audit, advise, train, try remedies with proof, test once, export, report.
 
     Example: snellen run photos/ --budget 10m
     """
@@ -67,7 +85,7 @@ def train(
     epochs: EPOCHS = None, task: TASK = None, model: MODEL = None, seed: SEED = None, resume: RESUME = False, lang: LANG = "en",
     json: JSON = False, parts: PARTS = None, split: SPLIT = None, autopilot: AUTOPILOT = False,
 ) -> None:  # fmt: skip
-    """Audit, advise and train once, without remedies, test or export.
+    """Train once: no remedies, no test, no export.
 
     Example: snellen train photos/ --set optim.lr=3e-4 --out case
     """
@@ -80,11 +98,13 @@ def train(
 
 def diagnose(
     path: Annotated[Path, typer.Argument(help="A folder of Snellen, or the log (or its folder) of Ultralytics, Lightning, Hugging Face, Keras, fastai, timm, MMEngine, Paddle, TensorBoard, or any table with a loss.")],
-    json: JSON = False, parts: PARTS = None,
+    lang: LANG = "en", json: JSON = False, parts: PARTS = None,
     classes: Annotated[int | None, typer.Option("--classes", help="Another tool's log: number of classes; says that its loss is a cross-entropy.")] = None,
     fail_on: Annotated[str | None, typer.Option("--fail-on", help="End with exit code 1 where there is a finding of this severity or above: warn or block.")] = None,
 ) -> None:  # fmt: skip
-    """Let the rules read a finished training, ours or another tool's, and name what is wrong.
+    """Name what is wrong with a training.
+
+    Ours, or by the log of another tool: see the argument.
 
     Example: snellen diagnose lightning_logs/version_0
     """
@@ -101,11 +121,11 @@ def diagnose(
 
             findings = verbs.diagnose(path)
             found = [finding.severity for finding in findings]
-            show.findings(findings, json=json)
+            show.findings(findings, json=json, lang=cli_call.lang(lang))
         else:
             answer = second_opinion(path, classes=classes)
             found = [item["severity"] for item in answer["findings"]]
-            show.opinion(answer, json=json)
+            show.opinion(answer, json=json, lang=cli_call.lang(lang))
     if limit.intersection(found):
         raise typer.Exit(1)
 
@@ -113,7 +133,7 @@ def diagnose(
 def explain(
     rule: Annotated[str, typer.Argument(help="Name of a rule, as findings give it.")], lang: LANG = "en", json: JSON = False, parts: PARTS = None,
 ) -> None:  # fmt: skip
-    """Print a rule's page: what it does, why it matters, its limits, the remedies that answer it, its source.
+    """Print what a rule does, why, its limits and remedies.
 
     Example: snellen explain overfitting --lang zh
     """
@@ -127,7 +147,9 @@ def explain(
 
 
 def heal(folder: CASE, budget: BUDGET = None, lang: LANG = "en", json: JSON = False, parts: PARTS = None) -> None:
-    """Go on after snellen train: try remedies, prove them, test once, export, report.
+    """Go on after snellen train.
+
+    Try remedies, prove them, test once, export, report.
 
     Example: snellen heal case --budget 10m
     """
@@ -135,7 +157,9 @@ def heal(folder: CASE, budget: BUDGET = None, lang: LANG = "en", json: JSON = Fa
 
 
 def ship(folder: CASE, json: JSON = False, parts: PARTS = None) -> None:
-    """Export the final run of a case to ONNX again and check it against the trained model.
+    """Export a case's model again and check the file.
+
+    ONNX, compared with the trained model; exit code 1 where they differ.
 
     Example: snellen ship snellen-runs/photos-20260101-120000
     """
@@ -149,7 +173,7 @@ def ship(folder: CASE, json: JSON = False, parts: PARTS = None) -> None:
 
 
 def report(folder: CASE, lang: LANG = "en", out: OUT = None) -> None:
-    """Write the report of a case again, for instance in the other language.
+    """Write a case's report again, in English or Chinese.
 
     Example: snellen report snellen-runs/photos-20260101-120000 --lang zh
     """
@@ -163,7 +187,7 @@ def list_(
     data: Annotated[list[Path] | None, typer.Option("--for", help="list models: the data whose image size they are measured at. May repeat.")] = None,
     models: Annotated[str, typer.Option("--models", help="list models --for: timm names with commas. Default: the families.")] = "",
 ) -> None:  # fmt: skip
-    """What is on the shelves: losses, optimisers, schedules, augmentations, models, rules, remedies.
+    """List losses, schedules, models, rules, remedies, …
 
     Example: snellen list losses
 
@@ -179,13 +203,15 @@ def list_(
         list_models(data, models, json=json)
         return
     with cli_call.ready(parts, None, light=True):
-        show.shelves(shelf)
+        show.shelves(shelf, json=json)
 
 
 def demo(
     out: OUT = None, budget: BUDGET = "240s", lang: LANG = "en", json: JSON = False,
 ) -> None:  # fmt: skip
-    """The whole path on embedded images with planted faults; tells which of them were found.
+    """The whole path on built-in images with planted faults.
+
+    Tells which of the faults were found; about four minutes on two cores.
 
     Example: snellen demo
     """

@@ -19,7 +19,9 @@ def expand(
     times: Annotated[int, typer.Option("--times", help="So many times as many training images: 2 to 10.")] = 3,
     set_: SET = None, seed: SEED = 0, json: JSON = False,
 ) -> None:  # fmt: skip
-    """Write augmented copies of the training images of a small set; copies stay in the split of their original.
+    """Write augmented copies of a small training set.
+
+    Copies stay in the split of their original.
 
     Example: snellen expand photos/ --times 4 --out photos-x4
     """
@@ -39,7 +41,9 @@ def policy(
     confirm: Annotated[int, typer.Option("--confirm", min=0, help="Train so many seeds of the whole recipe with and without what was found.")] = 0,
     resume: RESUME = False,
 ) -> None:  # fmt: skip
-    """Search for the augmentation operations and strengths that suit these images, on validation; test is never read.
+    """Search for the augmentation that suits these images.
+
+    Operations and strengths, judged on validation; test is never read.
 
     Example: snellen policy photos/ --confirm 2
     """

@@ -48,7 +48,9 @@ def review(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the random samples.")] = 0,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of 127.0.0.1. Default: a free one.")] = 0,
 ) -> None:  # fmt: skip
-    """Serve a page on this machine to judge random samples and every finding by hand; Ctrl-C ends it.
+    """Judge findings by hand, on a page in the browser.
+
+    Serves findings and random samples on this machine alone; Ctrl-C ends it.
 
     Example: snellen review snellen-runs/photos-20260101-120000
     """
@@ -59,7 +61,9 @@ def apply(
     folder: CASE, json: JSON = False,
     review: Annotated[Path | None, typer.Option("--review", help="File of decisions. Default: the case's review.jsonl.")] = None,
 ) -> None:  # fmt: skip
-    """Carry out the decisions of a review: write corrected.parquet and corrected.json into the case.
+    """Carry out the decisions of a review.
+
+    Writes corrected.parquet and corrected.json into the case; no file of yours is changed.
 
     Example: snellen apply snellen-runs/photos-20260101-120000
     """
@@ -73,7 +77,9 @@ def agree(
     iou: Annotated[float, typer.Option("--iou", help="Least overlap of two annotators' boxes that are one object.")] = 0.5,
     limit: Annotated[float, typer.Option("--limit", help="Conflict rate above which an arbiter is asked for.")] = 0.05,
 ) -> None:  # fmt: skip
-    """Compare annotators; list what they dispute; with --decisions write the consensus.
+    """Compare annotators; list what they dispute.
+
+    With --decisions: write the consensus.
 
     Example: snellen agree anna/instances.json bert/instances.json --out agreement
     """
@@ -90,7 +96,9 @@ def export(
     folder: CASE, to: Annotated[str, typer.Option("--to", help="coco, yolo, voc, imagefolder, fiftyone, labelstudio or cvat.")],
     out: Annotated[Path, typer.Option("--out", help="A new folder.")], json: JSON = False,
 ) -> None:  # fmt: skip
-    """Write a case's labels, corrected by its review, in the format of another tool. Images are not copied.
+    """Write a case's labels in another tool's format.
+
+    As corrected by its review. Images are not copied.
 
     Example: snellen export snellen-runs/photos-20260101-120000 --to coco --out labels
     """

@@ -20,7 +20,9 @@ def lr_range(
     out: OUT = None, recipe: RECIPE = None, set_: SET = None, seed: SEED = None, resume: RESUME = False, lang: LANG = "en",
     json: JSON = False,
 ) -> None:  # fmt: skip
-    """Let the rate climb until the loss breaks, and suggest one for --set optim.lr; exit code 1 where there is none.
+    """Find a learning rate for a stage.
+
+    Lets the rate climb until the loss breaks. Suggests one for --set optim.lr; exit code 1 where there is none.
 
     Example: snellen lr-range photos/ --stage all
     """
@@ -37,7 +39,9 @@ def compare_optimizers(
     out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, seed: SEED = None, resume: RESUME = False,
     lang: LANG = "en", json: JSON = False,
 ) -> None:  # fmt: skip
-    """Train with several optimisers, same seeds and order of the data; differences with intervals, and speed.
+    """Compare optimisers on equal terms.
+
+    Same seeds, same order of the data. Differences with their intervals, and speed.
 
     Example: snellen compare-optimizers photos/ --optimizers adamw:1e-4,sgd:5e-3,lamb:2e-3 --epochs 10
     """
@@ -51,7 +55,9 @@ def compare_models(
     seeds: SEEDS = 3, out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, seed: SEED = None,
     resume: RESUME = False, lang: LANG = "en", json: JSON = False,
 ) -> None:  # fmt: skip
-    """Train several models under equal conditions; score, time, parameters, multiply-adds and latency side by side.
+    """Compare models trained under equal conditions.
+
+    Score, time, parameters, multiply-adds and latency side by side.
 
     Example: snellen compare-models photos/ --models tf_efficientnet_lite0,resnet18 --seeds 3
     """

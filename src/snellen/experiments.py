@@ -18,7 +18,7 @@ from snellen.improve.lab import Lab
 from snellen.improve.spans import parsed
 from snellen.improve.techniques import DEFAULT, technique
 from snellen.improve.whole import search_whole
-from snellen.opening import Settings
+from snellen.opening import Settings, Sources, path_of, paths_of
 from snellen.recipe import Recipe
 from snellen.report.experiment import write_experiment
 from snellen.run import Run
@@ -30,7 +30,6 @@ from snellen.train.weigh import Weighed, weigh
 from snellen.values import SnellenError
 
 Watch = Callable[[Mapping[str, Any]], None]
-Sources = str | Path | Sequence[str | Path]
 # Where an optimiser is named without a rate (SPEC L4, L7; LARS is SGD with a bound).
 RATES = {"sgd": 5e-3, "lars": 1e-2, "adagrad": 1e-3}
 OPTIMIZER_RATE, SHORT = 1e-4, 10
@@ -162,7 +161,7 @@ def search(
 def models(sources: Sources, *, names: Sequence[str] = (), watch: Watch = lambda event: None) -> dict[str, Any]:
     """Parameters, multiply-adds, measured speed and whether weights can be had, of the families' members (or of `names`), at
     the size that suits the data."""
-    catalog = read_catalog(Settings(_paths(sources)), Recipe(), {}, watch)
+    catalog = read_catalog(Settings(paths_of(sources)), Recipe(), {}, watch)
     side = shorter_side(catalog)
     size = max([one for one in SIZES if one <= min(side, 160)], default=SIZES[0])
     families: Mapping[str, tuple[str, ...]] = MODELS.module("timm_model").FAMILIES
@@ -177,8 +176,8 @@ def models(sources: Sources, *, names: Sequence[str] = (), watch: Watch = lambda
 def _opened(asked: Asked) -> tuple[Lab, Recipe, float]:
     """The case, its data examined and a recipe advised, as for a training."""
     began = time.monotonic()
-    settings = Settings(_paths(asked.sources), asked.budget, _path(asked.recipe), dict(asked.changes or {}))
-    case = opening.open_case(settings, out=_path(asked.out), resume=asked.resume)
+    settings = Settings(paths_of(asked.sources), asked.budget, path_of(asked.recipe), dict(asked.changes or {}))
+    case = opening.open_case(settings, out=path_of(asked.out), resume=asked.resume)
     plan = prepare.prepare(case, opening.settled(case, settings), watch=asked.watch)
     deadline = None if asked.budget is None else began + asked.budget
     lab = Lab(case, plan.catalog, plan.pixels, plan.setting, case.folder / "cache", asked.watch, asked.stop, deadline)
@@ -187,7 +186,7 @@ def _opened(asked: Asked) -> tuple[Lab, Recipe, float]:
 
 def _told(lab: Lab, kind: str, told: Mapping[str, Any], asked: Asked, began: float) -> dict[str, Any]:
     """Store what was found, write its page, and return what --json prints."""
-    known = {"experiment": kind, "name": _paths(asked.sources)[0].resolve().name, "run": str(lab.case.folder)}
+    known = {"experiment": kind, "name": paths_of(asked.sources)[0].resolve().name, "run": str(lab.case.folder)}
     answer = {**known, **told, "seconds": round(time.monotonic() - began, 3)}
     lab.case.write(kind, answer)
     return {**answer, "report": str(write_experiment(lab.case, kind, lang=asked.lang))}
@@ -276,11 +275,3 @@ def _samples(run: Run) -> int:
 def _weight(weighed: Weighed) -> dict[str, Any]:
     names = ("parameters", "macs", "size", "weights")
     return {**{name: getattr(weighed, name) for name in names}, "latency_ms": 1000 * weighed.latency}
-
-
-def _path(given: str | Path | None) -> Path | None:
-    return None if given is None else Path(given)
-
-
-def _paths(sources: Sources) -> tuple[Path, ...]:
-    return tuple(Path(item) for item in ([sources] if isinstance(sources, str | Path) else sources))

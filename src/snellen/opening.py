@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,18 @@ from snellen.improve.score import own
 from snellen.recipe import Recipe
 from snellen.shelf import MODELS, TASKS, hint
 from snellen.values import SnellenError
+
+Sources = str | Path | Sequence[str | Path]
+
+
+def paths_of(sources: Sources) -> tuple[Path, ...]:
+    """What a verb was given, one folder or list or several, as paths."""
+    return tuple(Path(item) for item in ([sources] if isinstance(sources, str | Path) else sources))
+
+
+def path_of(given: str | Path | None) -> Path | None:
+    """A path that may be left out."""
+    return None if given is None else Path(given)
 
 
 @dataclass(frozen=True, slots=True)

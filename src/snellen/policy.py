@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,13 @@ import yaml
 from snellen import opening, prepare, store
 from snellen.improve import policy as searched
 from snellen.improve.lab import Lab
-from snellen.opening import Settings
+from snellen.opening import Settings, Sources, path_of, paths_of
 
 Watch = Callable[[Mapping[str, Any]], None]
 
 
 def policy(
-    sources: str | Path | Sequence[str | Path],
+    sources: Sources,
     *,
     out: str | Path | None = None,
     recipe: str | Path | None = None,
@@ -37,9 +37,8 @@ def policy(
     Raises SnellenError for input or settings that cannot be used, Interrupted when `stop` said so.
     """
     began = time.monotonic()
-    paths = tuple(Path(item) for item in ([sources] if isinstance(sources, str | Path) else sources))
-    settings = Settings(paths, None, Path(recipe) if recipe else None, dict(changes or {}), None)
-    case = opening.open_case(settings, out=Path(out) if out else None, resume=resume)
+    settings = Settings(paths_of(sources), None, path_of(recipe), dict(changes or {}), None)
+    case = opening.open_case(settings, out=path_of(out), resume=resume)
     settings = opening.settled(case, settings)
     plan = prepare.prepare(case, settings, watch=watch)
     lab = Lab(case, plan.catalog, plan.pixels, plan.setting, case.folder / "cache", watch, stop, None)

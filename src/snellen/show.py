@@ -26,16 +26,16 @@ def answer(given: Mapping[str, Any], *, json: bool, lang: str = "en", hint: str 
     summary(given, lang=lang, hint=hint)
 
 
-def findings(found: Sequence[Finding], *, json: bool) -> None:
+def findings(found: Sequence[Finding], *, json: bool, lang: str = "en") -> None:
     """What diagnose answers."""
     rows = [to_json(finding) for finding in found]
     if json:
         print(jsonlib.dumps(plain({"findings": rows}), ensure_ascii=False, allow_nan=False))
     else:
-        _findings(Console(), rows)
+        _findings(Console(), rows, lang)
 
 
-def opinion(given: Mapping[str, Any], *, json: bool) -> None:
+def opinion(given: Mapping[str, Any], *, json: bool, lang: str = "en") -> None:
     """What diagnose answers on another tool's log: findings, what was read, who did not look, advice."""
     if json:
         print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
@@ -52,7 +52,7 @@ def opinion(given: Mapping[str, Any], *, json: bool) -> None:
         say(f"  note: {note}", "dim")
     if log["unseen"]:
         say(f"  the log does not hold: {', '.join(log['unseen'])}", "dim")
-    _findings(out, given["findings"])
+    _findings(out, given["findings"], lang)
     blind = [row["rule"] + ": " + str(row["evidence"].get("needs")) for row in given["findings"] if not row["looked"]]
     if blind:
         say("Rules that did not look, and what they need", "bold")
@@ -114,13 +114,16 @@ def changes(given: Mapping[str, Any], *, json: bool) -> None:
     print(f"{given['catalog']}: {given['samples']} samples; {', '.join(counts) or 'nothing changed'}")
 
 
-def shelves(name: str | None) -> None:
+def shelves(name: str | None, *, json: bool) -> None:
     """What list answers: one line for each part with its settings, what it is, and where it comes from."""
     chosen: Iterable[Shelf] = SHELVES
     if name is not None:
         chosen = [shelf for shelf in SHELVES if shelf.name == name]
         if not chosen:
             raise SnellenError(f"there is no shelf {name!r}{hint(name, tuple(shelf.name for shelf in SHELVES))}")
+    if json:
+        print(jsonlib.dumps({shelf.name: [_part(shelf, part) for part in shelf.names()] for shelf in chosen}))
+        return
     out = Console()
     for shelf in chosen:
         out.print(shelf.name, style="bold", markup=False, highlight=False)
@@ -128,7 +131,14 @@ def shelves(name: str | None) -> None:
             about = described(shelf, part)
             settings = ", ".join(_setting(key, value) for key, value in shelf.settings(part).items())
             line = f"  {part}  {settings}  " if settings else f"  {part}  "
-            out.print(f"{line}{about.what}  [{about.source}]", markup=False, highlight=False, soft_wrap=True)
+            out.print(safe(f"{line}{about.what}  [{about.source}]"), markup=False, highlight=False, soft_wrap=True)
+
+
+def _part(shelf: Shelf, name: str) -> dict[str, Any]:
+    settings = shelf.settings(name).items()
+    required = [key for key, value in settings if value is ...]
+    given = {key: plain(value) for key, value in settings if value is not ...}
+    return {"name": name, "about": shelf.about(name), "settings": given, "required": required}
 
 
 def _setting(key: str, value: Any) -> str:
@@ -141,8 +151,9 @@ def safe(text: str) -> str:
     return text.replace("[", "\\[").replace("\n", "\\n")
 
 
-def _findings(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+def _findings(out: Console, rows: Sequence[Mapping[str, Any]], lang: str = "en") -> None:
     from snellen.report.words import Words
-    from snellen.show_answer import findings
+    from snellen.show_answer import findings, said_of
 
-    findings(out, rows, Words.load("en"), {})
+    words = Words.load(lang)
+    findings(out, rows, words, said_of((Finding(**row) for row in rows), words) if lang != "en" else {})

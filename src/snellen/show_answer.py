@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from snellen.report.headline import gate_message
 from snellen.report.proofs import because
 from snellen.report.words import Words
 from snellen.show import COLOURS, safe
+from snellen.values import Finding
 
 Row = Mapping[str, Any]
 
@@ -54,7 +55,11 @@ def told(given: Row, words: Words) -> Mapping[tuple[str, str], str]:
     if words.lang == "en":
         return {}
     case = Case(Path(given["run"]))
-    found = [*case.audit, *(finding for run in case.runs for finding in run.findings)]
+    return said_of([*case.audit, *(finding for run in case.runs for finding in run.findings)], words)
+
+
+def said_of(found: Iterable[Finding], words: Words) -> Mapping[tuple[str, str], str]:
+    """Their messages in this language, by rule and English message."""
     return {(finding.rule, finding.message): words.finding(finding) for finding in found}
 
 

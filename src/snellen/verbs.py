@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from snellen.improve.heal import Healed
 from snellen.improve.heal import heal as improve
 from snellen.improve.lab import Lab
 from snellen.improve.leak import leak_scores
-from snellen.opening import Settings
+from snellen.opening import Settings, Sources, path_of, paths_of
 from snellen.prepare import Plan
 from snellen.recipe import Recipe
 from snellen.report.page import write as write_report
@@ -26,7 +26,6 @@ from snellen.store import Journal
 from snellen.values import Finding, SnellenError
 
 Watch = Callable[[Mapping[str, Any]], None]
-Sources = str | Path | Sequence[str | Path]
 
 # So few that a training of the demo's thousand small images costs a tenth of its budget at most: a machine half as fast, or a
 # busy one, still has the time for the three further trainings of a first proof.
@@ -53,8 +52,8 @@ def run(
     Raises SnellenError for input or settings that cannot be used, Interrupted when `stop` said so.
     """
     began = time.monotonic()
-    settings = Settings(_paths(sources), budget, _path(recipe), dict(changes or {}), epochs)
-    case = opening.open_case(settings, out=_path(out), resume=resume)
+    settings = Settings(paths_of(sources), budget, path_of(recipe), dict(changes or {}), epochs)
+    case = opening.open_case(settings, out=path_of(out), resume=resume)
     settings = opening.settled(case, settings)
     if resume and (final := case.read("final")) and "gates" in final:
         report = write_report(case, lang=lang)
@@ -80,8 +79,8 @@ def audit(
     began = time.monotonic()
     if folds is not None and folds < 2:
         raise SnellenError(f"{folds} folds were asked for, expected 2 or more")
-    settings = Settings(_paths(sources), changes=dict(changes or {}), task=task, folds=folds)
-    case = opening.open_case(settings, out=_path(out), resume=False)
+    settings = Settings(paths_of(sources), changes=dict(changes or {}), task=task, folds=folds)
+    case = opening.open_case(settings, out=path_of(out), resume=False)
     findings = survey.look(case, settings, watch=watch)
     report = write_report(case, lang=lang)
     return _store(case, result(case, None, findings, report, seconds=time.monotonic() - began))
@@ -102,8 +101,8 @@ def train(
 ) -> dict[str, Any]:
     """Examine, advise and train once; no remedies, no test split, no export."""
     began = time.monotonic()
-    settings = Settings(_paths(sources), budget, _path(recipe), dict(changes or {}), epochs)
-    case = opening.open_case(settings, out=_path(out), resume=resume)
+    settings = Settings(paths_of(sources), budget, path_of(recipe), dict(changes or {}), epochs)
+    case = opening.open_case(settings, out=path_of(out), resume=resume)
     settings = opening.settled(case, settings)
     plan = prepare.prepare(case, settings, watch=watch, began=began)
     healed = _train(_lab(case, plan, budget, began, watch, stop), plan.recipe)
@@ -169,7 +168,7 @@ def report(folder: str | Path, *, lang: str = "en", out: str | Path | None = Non
         raise SnellenError(
             f"{folder} is not a case (there is no catalog.parquet in it); give a folder under snellen-runs"
         )
-    return write_report(Case(Path(folder)), lang=lang, out=_path(out))
+    return write_report(Case(Path(folder)), lang=lang, out=path_of(out))
 
 
 def review(
@@ -262,11 +261,3 @@ def _lab(case: Case, plan: Plan, budget: float | None, began: float, watch: Watc
 def _store(case: Case, answer: dict[str, Any]) -> dict[str, Any]:
     case.write("result", answer)
     return answer
-
-
-def _path(given: str | Path | None) -> Path | None:
-    return None if given is None else Path(given)
-
-
-def _paths(sources: Sources) -> tuple[Path, ...]:
-    return tuple(Path(item) for item in ([sources] if isinstance(sources, str | Path) else sources))

@@ -14,7 +14,7 @@ from snellen import show, store
 from snellen.case import Case
 from snellen.report.progress_words import FIELD, _translated, speaker
 from snellen.report.words import TEXT, Words
-from snellen.values import to_json
+from snellen.values import Finding, to_json
 
 HOUSE = Path(show.__file__).parent
 CHINESE = store.read_json(TEXT / "progress.zh-CN.json")
@@ -133,3 +133,12 @@ def test_the_least_open_template_is_taken() -> None:
     assert say("adamw:1e-4, seed 1") == "adamw:1e-4，种子 1"
     assert say("something new") == "something new"
     assert speaker("en")("read") == "read"
+
+
+def test_diagnose_speaks_it_too(capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = {"total": 10, "count": 2, "methods": 5, "needed": 2, "path": "a.png", "strangest": ["votes", "dbscan"]}
+    found = Finding(rule="outlier_images", severity="warn", message="2 of 10 images are strange.", evidence=numbers)
+    show.findings([found], json=False, lang="zh")
+    flat = "".join(capsys.readouterr().out.split())
+    assert "交叉验证的投票、聚类之外" in flat
+    assert "strange." not in flat

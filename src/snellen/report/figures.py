@@ -6,7 +6,7 @@ from snellen.report import charts, curves, proofs
 from snellen.report.charts import Figure
 from snellen.report.embedding_map import embedding_map
 from snellen.report.material import Material
-from snellen.report.section import Shown, section_of
+from snellen.report.section import Shown, note_left, section_of
 from snellen.report.words import Words
 
 
@@ -33,14 +33,14 @@ def _data(material: Material, words: Words, drawn: dict[str, Figure], notes: dic
     present = [split for split in ("train", "val", "test", "") if len(usable.of(split))]
     counts = {split: usable.of(split).counts("target") for split in present}
     drawn["counts"], left = charts.class_counts(counts, words)
-    _note(notes, "counts", left, words)
+    note_left(notes, "counts", left, words)
 
 
 def _map(material: Material, words: Words, drawn: dict[str, Figure], notes: dict[str, str]) -> None:
     made = embedding_map(material.catalog, material.audit, words) if material.catalog is not None else None
     if made is not None:
         drawn["map"], left = made
-        _note(notes, "map", left, words)
+        note_left(notes, "map", left, words)
 
 
 def _training(material: Material, words: Words, drawn: dict[str, Figure]) -> None:
@@ -55,8 +55,3 @@ def _training(material: Material, words: Words, drawn: dict[str, Figure]) -> Non
         drawn["rate"] = curves.rates(rate, words)
     if gradient:
         drawn["gradient"] = curves.gradients(gradient, words)
-
-
-def _note(notes: dict[str, str], name: str, left: int, words: Words) -> None:
-    if left:
-        notes[name] = words(f"left.{name}", {"n": left})

@@ -40,8 +40,13 @@ def _card(finding: Finding, thumbs: Thumbnails | None, words: Words) -> View:
         "more": len(finding.samples) - len(shown),
         "pictures": pictures,
         "drawn": drawn,
-        "evidence": [(key, _short(value)) for key, value in thaw(finding.evidence).items() if key != "objects"],
+        "evidence": [(key, _short(value)) for key, value in thaw(finding.evidence).items() if not _records(value)],
     }
+
+
+def _records(value: Any) -> bool:
+    # What is told object by object or sample by sample is drawn or listed above; as text it is a wall of numbers.
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
 
 
 def _short(value: Any) -> str:

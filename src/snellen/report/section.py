@@ -50,3 +50,9 @@ def _task(material: Material) -> str:
         return material.recipe.task
     data = material.catalog.task if material.catalog is not None else ""
     return next((name for name in TASKS.names() if TASKS.constant(name, "DATA") == data), "")
+
+
+def note_left(notes: dict[str, str], name: str, left: int, words: Words) -> None:
+    """Note under a chart's name how many classes or samples it has no room for."""
+    if left:
+        notes[name] = words(f"left.{name}", {"n": left})

@@ -86,6 +86,8 @@ class Words:
             return finding.message
         if "verdicts" in evidence:
             evidence["verdicts"] = {self.texts.get(f"states.{key}", key): n for key, n in evidence["verdicts"].items()}
+        if isinstance(evidence.get("strangest"), list):
+            evidence["strangest"] = [self.texts.get(f"states.{key}", key) for key in evidence["strangest"]]
         return self._fill(template, {"rule": self.label("rules", finding.rule), **evidence})
 
     def _template(self, finding: Finding, evidence: Mapping[str, Any]) -> str | None:

@@ -6,7 +6,7 @@ from snellen.report import charts, measures
 from snellen.report.charts import Figure
 from snellen.report.gallery import gradcam_view
 from snellen.report.material import Material
-from snellen.report.section import Shown
+from snellen.report.section import Shown, note_left
 from snellen.report.words import Words
 
 SCORES = "scores"
@@ -20,15 +20,10 @@ def classes(material: Material, words: Words) -> Shown:
     if material.rows is not None:
         _, rows = material.rows
         drawn["recall"], left = charts.recalls(measures.recalls(rows), words)
-        _note(notes, "recall", left, words)
+        note_left(notes, "recall", left, words)
         drawn["confusion"], left = charts.confusion(measures.confusion(rows), rows.classes, words)
-        _note(notes, "confusion", left, words)
+        note_left(notes, "confusion", left, words)
         bins, error = measures.calibration(rows)
         drawn["reliability"] = charts.reliability(bins, words)
         notes["reliability"] = words("scores.ece", {"ece": error, "n": len(rows.ids)})
     return Shown(drawn, notes, {"gradcam": gradcam_view(material, words)})
-
-
-def _note(notes: dict[str, str], name: str, left: int, words: Words) -> None:
-    if left:
-        notes[name] = words(f"left.{name}", {"n": left})

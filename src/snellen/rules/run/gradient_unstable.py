@@ -24,6 +24,7 @@ from itertools import pairwise
 from typing import Any
 
 from snellen.rules.curves import Record, by_stage, median, numbers, optional, told, unlearned
+from snellen.rules.run.gradient_exploding import typical
 from snellen.run import Run
 from snellen.values import Finding
 
@@ -58,11 +59,6 @@ def _spread(record: Record) -> float:
     return math.sqrt(max(0.0, float(record["total"]["variance"]))) / mean if mean > 0 else 0.0
 
 
-def _typical(record: Record) -> float:
-    """The median norm of the epoch's steps; its mean where the steps are not stored."""
-    return median(record["norms"]) if record.get("norms") else float(record["total"]["mean"])
-
-
 def _oscillates(items: Sequence[Record], limit: float, share: float) -> list[dict[str, Any]]:
     wild = [_spread(item) for item in items if _spread(item) > limit]
     # A single wild epoch can be one odd batch.
@@ -73,9 +69,9 @@ def _oscillates(items: Sequence[Record], limit: float, share: float) -> list[dic
 
 def _jumps(items: Sequence[Record], losses: Mapping[int, float], limit: float) -> list[dict[str, Any]]:
     for before, after in pairwise(items):
-        if after["epoch"] != before["epoch"] + 1 or not (_typical(before) > 0 and _typical(after) >= 0):
+        if after["epoch"] != before["epoch"] + 1 or not (typical(before) > 0 and typical(after) >= 0):
             continue
-        ratio = _typical(after) / _typical(before)
+        ratio = typical(after) / typical(before)
         if ratio > limit:
             return [{"sign": "jump", "value": ratio, "limit": limit, "epoch": after["epoch"]}]
         if ratio < 1 / limit and not _learned(losses, before["epoch"], after["epoch"]):
