@@ -4,7 +4,8 @@
 
 FOLDER has images/{train,val,test}/*.jpg and masks/{train,val,test}/*.png. U-Net, AdamW 1e-4, Dice + cross-entropy, flips,
 fp32, all layers from the first step, evaluated after every epoch, the best weights on validation kept. It ends when the seconds
-from its own start are over (images are decoded once, into memory). OUT holds the counts of every test image.
+from its own start are over (images are decoded once, into memory). OUT holds the counts of every validation and test image, as
+arrays named split:column.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ ENCODER, LR = "tf_efficientnet_lite0", 1e-4
 
 
 def main() -> None:
-    """Train until the time is over, then answer the test images."""
+    """Train until the time is over, then answer the validation and test images."""
     start = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
@@ -43,9 +44,12 @@ def main() -> None:
     weights = timm_model(name=ENCODER, classes=2).state_dict()
     model.encoder.model.load_state_dict({key: weights[key] for key in model.encoder.model.state_dict()})
     epochs = train(model, parts, given, start)
-    images, masks, names = parts["test"]
-    found = evaluate(model, images, masks)
-    np.savez(given.out, names=np.asarray(names), epochs=epochs, seconds=time.monotonic() - start, **found)
+    found = {}
+    for split in ("val", "test"):
+        images, masks, names = parts[split]
+        found |= {f"{split}:{name}": values for name, values in evaluate(model, images, masks).items()}
+        found[f"{split}:names"] = np.asarray(names)
+    np.savez(given.out, epochs=epochs, seconds=time.monotonic() - start, **found)
 
 
 def load(folder: Path, split: str, size: int) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
