@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from snellen.advise import LIGHT, Advice, Choice
-from snellen.budget import OVERHEAD, SHARE, Cost, seconds
+from snellen.budget import Cost, left, seconds
 from snellen.catalog import Catalog
 from snellen.recipe import Recipe
 
@@ -34,6 +34,7 @@ class _Facts:
     side: float
     light: bool
     rare: float
+    time: float
 
 
 def sizes(
@@ -42,7 +43,8 @@ def sizes(
     """Training and evaluation size in pixels, before anything is decoded; `side` is the median shorter side."""
     in_train = int((catalog.column("split").astype(str) == "train").sum())
     n = in_train or int(len(catalog) * (1 - base.data.val - base.data.test))
-    size, _ = plan(_Facts(n, int(n * base.data.val), side, True, 1.0), cost, budget, base, given, None)
+    facts = _Facts(n, int(n * base.data.val), side, True, 1.0, left(cost, budget or 0.0))
+    size, _ = plan(facts, cost, budget, base, given, None)
     own = given.get("data.eval_size")
     # One step larger where the budget has kept training below what the images hold: more detail where it costs least.
     larger = min((s for s in SIZES if s > size), default=size)
@@ -69,11 +71,10 @@ def plan(
     for share, size in product(shares, reversed([s for s in fitting if PROVABLE_SIZE <= s <= MOST] or fitting[-1:])):
         if epochs(size, budget * share) >= PROVABLE_EPOCHS:
             return size, min(FULL, epochs(size, budget * share))
-    time = max(budget * SHARE - OVERHEAD, budget * 0.3)
     for size in reversed([s for s in fitting if s <= MOST] or fitting[:1]):
-        if epochs(size, time) >= ENOUGH:
-            return size, min(FULL, epochs(size, time))
-    return fitting[0], max(1, min(FULL, epochs(fitting[0], time)))
+        if epochs(size, facts.time) >= ENOUGH:
+            return size, min(FULL, epochs(size, facts.time))
+    return fitting[0], max(1, min(FULL, epochs(fitting[0], facts.time)))
 
 
 def _short(base: Recipe, size: int, count: int) -> Recipe:
@@ -94,7 +95,7 @@ def advise(
     sizes: tuple[int, int], leaked: tuple[str, ...],
 ) -> Advice:  # fmt: skip
     """Recommend what the user has not set (see snellen.advise)."""
-    facts = _facts(catalog, base)
+    facts = _facts(catalog, base, left(cost, budget or 0.0))
     _, count = plan(facts, cost, budget, base, given, sizes[0])
     choices = (
         *_model(base), *_sizes(sizes, facts, budget), *_leaked(leaked), *_optimizer(facts, base), _loss(base), _augment(facts),
@@ -109,7 +110,7 @@ def _set_by_user(key: str, given: Mapping[str, Any]) -> bool:
     return any(key == other or key.startswith(other + ".") for other in given)
 
 
-def _facts(catalog: Catalog, base: Recipe) -> _Facts:
+def _facts(catalog: Catalog, base: Recipe, time: float) -> _Facts:
     usable = catalog.usable()
     sides = np.minimum(usable.column("width").astype(float), usable.column("height").astype(float))
     train = usable.of("train")
@@ -117,7 +118,7 @@ def _facts(catalog: Catalog, base: Recipe) -> _Facts:
     every = set().union(*held) if held else set()
     rare = min((sum(number in ids for ids in held) / max(len(held), 1) for number in every), default=1.0)
     light = any(word in base.model.name for word in LIGHT)
-    return _Facts(len(train), len(usable.of("val")), float(np.median(sides)), light, rare)
+    return _Facts(len(train), len(usable.of("val")), float(np.median(sides)), light, rare, time)
 
 
 def _model(base: Recipe) -> tuple[Choice, ...]:
