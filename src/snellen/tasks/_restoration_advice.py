@@ -53,7 +53,9 @@ def advice(
     each = int(given.get("degrade.patches") or max(1, PATCHES // images))
     a_pass, looks = _seconds(facts, cost, base, sizes[0], each)
     steps = max(1, facts.n // images)
-    passes = int(given.get("train.passes") or _passes(facts.time, a_pass, steps) if budget else 4)
+    passes = int(
+        given.get("train.passes") or (_passes(facts.time, a_pass, steps) if budget else max(1, round(FEWEST / steps)))
+    )
     seconds = passes * a_pass + looks
     epochs, provable = _epochs(budget, facts.time, seconds, passes * steps)
     choices = (

@@ -100,7 +100,9 @@ def _step(job: Job, now: Entered, number: int, loss: Any, step: int, rate: float
     now.net.train()
     stages.set_modes(job.model, freeze_norm=job.recipe.train.freeze_norm)
     set_rate(now.optimizer.param_groups, rate)
-    batch = mix(*now.pair(job, chosen, pass_of(job, epoch, step % len(plan))), len(job.classes), job.recipe.augment, seed)
+    batch = mix(
+        *now.pair(job, chosen, pass_of(job, epoch, step % len(plan))), len(job.classes), job.recipe.augment, seed
+    )
     parts = min(job.recipe.train.parts, len(chosen))
     value = forward_backward(now.net, loss, batch, job.setting, parts=parts, scaler=now.scaler)
     if now.scaler.is_enabled():
