@@ -4,9 +4,9 @@
     python bench/dense.py FOLDER [FOLDER ...] --out RESULTS --show
 
 FOLDER has images and masks in train, val and test. Both sides are programs that start from nothing and get the same seconds
-from their start: peers/plain_segmentation.py, and `snellen run FOLDER --no-heal --budget` with an empty cache, whose seconds
-hold the audit, the advice, the export and the report too. Both train and evaluate at `--size`. Scores are paired by seed
-and image (the influence values of snellen/tasks/_overlap).
+from their start: peers/plain_segmentation.py, and `snellen run FOLDER --no-heal --budget` with a cache that holds the probe of
+this machine alone, whose seconds hold the audit, the advice, the export and the report too. Both are evaluated at `--size`; the peer trains at it,
+ours at what it advises. Scores are paired by seed and image (the influence values of snellen/tasks/_overlap).
 
 Every finished side is a line of RESULTS/dense.jsonl and a file of counts beside it; begun anew, the script goes on where it
 stands. Seeds and sides take turns, and the seconds of processor that a side had are told, so that a busy machine is seen.
@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -108,15 +109,20 @@ def plain(given: argparse.Namespace, data: Path, seed: int, folder: Path, out: P
 
 def ours(given: argparse.Namespace, data: Path, seed: int, folder: Path, out: Path) -> dict[str, Any]:
     """`snellen run`, its cache empty."""
-    sizes = [f"--set=data.{name}={given.size}" for name in ("size", "eval_size")]
     words = ["--no-heal", "--budget", f"{given.seconds:.0f}s", "--seed", str(seed), "--out", str(folder / "case")]
     command = [
-        sys.executable, "-m", "snellen", "run", str(data), *words, *sizes, "--set=improve.remedies=0", "--json",
+        sys.executable, "-m", "snellen", "run", str(data), *words, f"--set=data.eval_size={given.size}",
+        "--set=improve.remedies=0", "--json",
     ]  # fmt: skip
+    probed = given.out / "probe"
+    if probed.is_dir():
+        shutil.copytree(probed, folder / "cache" / "probe")
     environment = {**os.environ, "SNELLEN_CACHE": str(folder / "cache")}
     done = subprocess.run(command, check=False, capture_output=True, env=environment, text=True)
     if done.returncode not in (0, 1):  # 1: a gate is shut.
         raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
+    if not probed.is_dir() and (folder / "cache" / "probe").is_dir():
+        shutil.copytree(folder / "cache" / "probe", probed)
     run = next(Run(path.parent) for path in (folder / "case" / "runs").glob("*/DONE"))
     paths = dict(zip(run.catalog.ids, run.catalog.table.column("path").to_pylist(), strict=True))
     arrays: dict[str, np.ndarray] = {}
@@ -126,8 +132,8 @@ def ours(given: argparse.Namespace, data: Path, seed: int, folder: Path, out: Pa
         arrays[f"{split}:names"] = np.asarray([paths[sample] for sample in rows.ids])
     np.savez(out, **arrays)  # type: ignore[arg-type]
     recipe = run.recipe
-    chosen = {"batch": recipe.train.batch, "lr": recipe.optim.lr, "precision": recipe.train.precision}
-    return {"epochs": run.cost["epochs"], "trained_seconds": round(run.cost["seconds"], 1), **chosen}
+    chosen = {"size": recipe.data.size, "batch": recipe.train.batch, "lr": recipe.optim.lr, "precision": recipe.train.precision}
+    return {"epochs": run.cost["epochs"], "trained_seconds": round(run.cost["seconds"], 1), "chosen": chosen}
 
 
 def rows_of(path: Path, split: str) -> Statistics:

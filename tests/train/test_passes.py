@@ -16,7 +16,7 @@ from snellen.train.machine import Setting
 STAGE = {"name": "all", "unfreeze": "all", "schedule": {"name": "poly"}}
 
 
-def _recipe(epochs: int, passes: int):  # noqa: ANN202
+def _recipe(epochs: int, passes: int):
     return tiny_masks.recipe({"stages": [{**STAGE, "epochs": epochs}], "train.passes": passes})
 
 

@@ -23,6 +23,8 @@ FULL, ENOUGH, PROVABLE_EPOCHS, PROVABLE_SIZE = 40, 12, 12, 192
 PROVABLE = (0.17, 0.22)
 # Epochs of the decoder alone before the encoder moves: enough that noise no longer flows back into pretrained weights.
 ALONE = 3
+# The encoder's share of the decoder's rate.
+ENCODER = 0.2
 # From so many images on, or with a heavy encoder, the rule says SGD.
 LARGE = 20_000
 
@@ -82,12 +84,13 @@ def _short(base: Recipe, size: int, count: int) -> Recipe:
 
 
 def _stages(count: int, scale: float) -> list[dict[str, Any]]:
-    alone = min(ALONE, max(1, count // 6))
-    return [
-        {"name": "head", "unfreeze": "head", "epochs": alone, "lr_scale": 2.0, "warmup": 0.5, "schedule": {"name": "constant"}},
-        {"name": "all", "unfreeze": "all", "epochs": count, "lr_scale": scale, "warmup": min(1.0, round(count / 10, 2)),
-         "schedule": {"name": "poly", "settings": {"power": 0.9}}},
-    ]  # fmt: skip
+    alone = min(ALONE, count // 6)
+    first = {"name": "head", "unfreeze": "head", "epochs": alone, "warmup": 0.5, "schedule": {"name": "constant"}}
+    every = {
+        "name": "all", "unfreeze": "all", "epochs": count, "lr_scale": scale, "warmup": min(1.0, round(count / 10, 2)),
+        "schedule": {"name": "poly", "settings": {"power": 0.9}},
+    }  # fmt: skip
+    return [first, every] if alone else [every]
 
 
 def advise(
@@ -166,13 +169,18 @@ def _optimizer(facts: _Facts, base: Recipe) -> tuple[Choice, ...]:
             Choice("optim.weight_decay", 1e-4, "in the range for SGD", "SPEC L4", "SGD 的权重衰减"),
         )  # fmt: skip
     # SPEC L4 gives 1e-4 for AdamW at batch 16 to 32; a new decoder takes the upper end of its range.
-    lr = 5e-4 if facts.light else 2e-4
+    lr = 1e-3 if facts.light else 5e-4
     kind = "light" if facts.light else "general"
+    slow = dict.fromkeys(("stage1", "stage2", "stage3", "stage4"), ENCODER)
     return (
         Choice("optim.name", "adamw", f"{facts.n} training images are small or medium data", "SPEC L3", "中小规模数据用 AdamW"),
         Choice(
-            "optim.lr", lr, f"AdamW, a {kind} encoder and a decoder that begins at noise: {lr:g}, the upper end of 1e-4 to 5e-4",
-            "SPEC L4", f"AdamW：解码器从零开始，取 1e-4–5e-4 的上端 {lr:g}",
+            "optim.lr", lr, f"AdamW, a decoder that begins at noise: {lr:g}; the {kind} encoder has a share of it",
+            "SPEC L4", f"AdamW：解码器从零开始，{lr:g}；编码器取其一部分",
+        ),
+        Choice(
+            "optim.rates", slow, f"the pretrained encoder learns at {lr * ENCODER:g}, in the range 1e-4 to 5e-4 for fine-tuning",
+            "SPEC L4; Howard & Ruder 2018, §3.2", f"预训练编码器的学习率为 {lr * ENCODER:g}，在微调范围内",
         ),
         Choice("optim.weight_decay", 1e-4, "AdamW's default for fine-tuning", "SPEC L4", "AdamW 微调的默认权重衰减"),
         Choice("optim.clip", 1.0, "a pretrained encoder is unfrozen: one bad batch must not undo it", "SPEC M3", "解冻预训练编码器时裁剪梯度"),
@@ -203,11 +211,14 @@ def _augment(facts: _Facts) -> Choice:
 
 def _cycle(count: int) -> Choice:
     stages = _stages(count, 1.0)
+    alone = stages[0]["epochs"] if len(stages) > 1 else 0
     reason = (
-        f"the new decoder alone for {stages[0]['epochs']} epochs, so that its noise does not flow into the pretrained encoder, then "
-        f"all layers for {count} with polynomial decay (power 0.9)"
+        f"the new decoder alone for {alone} epochs, so that its noise does not flow into the pretrained encoder, then "
+        if alone
+        else "so few epochs have none to spare for the decoder alone: "
     )
-    zh = f"先只训练新的解码器 {stages[0]['epochs']} 轮，再训练全部 {count} 轮，按 0.9 次幂多项式衰减"
+    reason += f"all layers for {count} with polynomial decay (power 0.9)"
+    zh = f"先只训练新的解码器 {alone} 轮，再训练全部 {count} 轮，按 0.9 次幂多项式衰减"
     return Choice("stages", stages, reason, "SPEC M3, L5", zh)
 
 

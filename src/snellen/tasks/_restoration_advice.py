@@ -22,7 +22,7 @@ PROVABLE, ENOUGH = 0.17, 4000
 EPOCHS, MOST = 60, 400
 # Seconds of the scores of an evaluated image.
 SCORED = 0.2
-LR = 1e-3
+LR = 2e-3
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from snellen.parts.models._shrink import STEP, Shrink
 
 
 def residual_unet(
-    *, channels: int = 32, levels: int = 2, blocks: int = 2, unshuffle: int = 2, start: float = 0.0
+    *, channels: int = 32, levels: int = 2, blocks: int = 1, unshuffle: int = 2, start: float = 0.0
 ) -> nn.Module:
     """Build the network from noise: images [n, 3, h, w] in 0..1 → the same shape.
 
