@@ -132,7 +132,12 @@ def ours(given: argparse.Namespace, data: Path, seed: int, folder: Path, out: Pa
         arrays[f"{split}:names"] = np.asarray([paths[sample] for sample in rows.ids])
     np.savez(out, **arrays)  # type: ignore[arg-type]
     recipe = run.recipe
-    chosen = {"size": recipe.data.size, "batch": recipe.train.batch, "lr": recipe.optim.lr, "precision": recipe.train.precision}
+    chosen = {
+        "size": recipe.data.size,
+        "batch": recipe.train.batch,
+        "lr": recipe.optim.lr,
+        "precision": recipe.train.precision,
+    }
     return {"epochs": run.cost["epochs"], "trained_seconds": round(run.cost["seconds"], 1), "chosen": chosen}
 
 
