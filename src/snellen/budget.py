@@ -38,8 +38,6 @@ CAREFUL = 0.85
 # A batch is warped and coloured in about a tenth of a light model's step. Seconds of a head's epoch: fixed, and per image.
 WARP, HEAD = 1.1, (0.2, 4e-5)
 
-# The share of what is left that a training is planned for which nothing is to follow.
-PLANNED = 0.85
 
 Epochs = Mapping[str, int]
 
@@ -112,7 +110,7 @@ def _stage_seconds(stage: Stage, recipe: Recipe, cost: Cost, n: int, looks: tupl
 def left(cost: Cost, budget: float) -> float:
     """Seconds that one training may take which nothing is to follow but the ending: of what is left once reading, probing and
     the audit are done (`cost.left`); before that, by a share."""
-    found = budget * SHARE - OVERHEAD if cost.left is None else PLANNED * cost.left
+    found = budget * SHARE - OVERHEAD if cost.left is None else CAREFUL * cost.left
     return max(found, budget * 0.3)
 
 
