@@ -23,6 +23,10 @@ FULL, ENOUGH, PROVABLE_EPOCHS, PROVABLE_SIZE = 40, 12, 12, 192
 PROVABLE = (0.17, 0.22)
 # Epochs of the decoder alone before the encoder moves: enough that noise no longer flows back into pretrained weights.
 ALONE = 3
+# Shares of the pixels below this count as this: a class of a few pixels must not rule the loss.
+LEAST_SHARE = 1e-3
+# Of three classes or more, what tells them apart is seen from so many pixels a side on; below, only that something is there.
+TELLS = 128
 # The encoder's share of the decoder's rate.
 ENCODER = 0.2
 # From so many images on, or with a heavy encoder, the rule says SGD.
@@ -37,6 +41,7 @@ class _Facts:
     light: bool
     rare: float
     time: float
+    classes: int
 
 
 def sizes(
@@ -45,7 +50,9 @@ def sizes(
     """Training and evaluation size in pixels, before anything is decoded; `side` is the median shorter side."""
     in_train = int((catalog.column("split").astype(str) == "train").sum())
     n = in_train or int(len(catalog) * (1 - base.data.val - base.data.test))
-    facts = _Facts(n, int(n * base.data.val), side, True, 1.0, left(cost, budget or 0.0))
+    facts = _Facts(
+        n, int(n * base.data.val), side, True, 1.0, left(cost, budget or 0.0), len(catalog.about("classes") or ())
+    )
     size, _ = plan(facts, cost, budget, base, given, None)
     own = given.get("data.eval_size")
     # One step larger where the budget has kept training below what the images hold: more detail where it costs least.
@@ -57,7 +64,10 @@ def plan(
     facts: _Facts, cost: Cost, budget: float | None, base: Recipe, given: Mapping[str, Any], size: int | None
 ) -> tuple[int, int]:
     """Image size (where it is not fixed yet) and epochs over all layers."""
-    fitting = [s for s in SIZES if s <= max(64.0, facts.side)] or [64]
+    least = TELLS if facts.classes > 2 else 64
+    fitting = [s for s in SIZES if least <= s <= max(64.0, facts.side)] or [
+        min(s for s in SIZES if s >= min(facts.side, MOST))
+    ]
     fixed = size or given.get("data.size")
     if fixed:
         fitting = [int(fixed)]
@@ -95,13 +105,13 @@ def _stages(count: int, scale: float) -> list[dict[str, Any]]:
 
 def advise(
     catalog: Catalog, cost: Cost, budget: float | None, *, base: Recipe, given: Mapping[str, Any],
-    sizes: tuple[int, int], leaked: tuple[str, ...],
+    sizes: tuple[int, int], leaked: tuple[str, ...], counts: tuple[int, ...],
 ) -> Advice:  # fmt: skip
-    """Recommend what the user has not set (see snellen.advise)."""
+    """Recommend what the user has not set (see snellen.advise); `counts`: training images that hold each class."""
     facts = _facts(catalog, base, left(cost, budget or 0.0))
     _, count = plan(facts, cost, budget, base, given, sizes[0])
     choices = (
-        *_model(base), *_sizes(sizes, facts, budget), *_leaked(leaked), *_optimizer(facts, base), _loss(base), _augment(facts),
+        *_model(base), *_sizes(sizes, facts, budget), *_leaked(leaked), *_optimizer(facts, base), _loss(base, _weights(catalog, counts)), _augment(facts),
         _cycle(count), _batch(base, facts), _sampling(facts),
     )  # fmt: skip
     kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given))
@@ -121,7 +131,7 @@ def _facts(catalog: Catalog, base: Recipe, time: float) -> _Facts:
     every = set().union(*held) if held else set()
     rare = min((sum(number in ids for ids in held) / max(len(held), 1) for number in every), default=1.0)
     light = any(word in base.model.name for word in LIGHT)
-    return _Facts(len(train), len(usable.of("val")), float(np.median(sides)), light, rare, time)
+    return _Facts(len(train), len(usable.of("val")), float(np.median(sides)), light, rare, time, len(every))
 
 
 def _model(base: Recipe) -> tuple[Choice, ...]:
@@ -187,11 +197,32 @@ def _optimizer(facts: _Facts, base: Recipe) -> tuple[Choice, ...]:
     )  # fmt: skip
 
 
-def _loss(base: Recipe) -> Choice:
+def _weights(catalog: Catalog, counts: tuple[int, ...]) -> tuple[float, ...]:
+    """Weights of the classes in the pixel-wise part: the inverse root of a class's share of the pixels, 1 in the mean over pixels. The
+    class of most images is taken for the ground, which has what the others leave; those share by the images that hold them. () for two classes."""
+    train = catalog.usable().of("train")
+    if len(counts) < 3 or not train.has("mask_share"):
+        return ()
+    drawn = float(np.nanmean(train.column("mask_share").astype(float)))
+    ground = int(np.argmax(counts))
+    others = max(sum(counts) - counts[ground], 1)
+    shares = np.asarray([1 - drawn if place == ground else drawn * n / others for place, n in enumerate(counts)])
+    weights = np.clip(shares, LEAST_SHARE, 1.0) ** -0.5
+    return tuple(round(float(w), 3) for w in weights / (weights * shares).sum())
+
+
+def _loss(base: Recipe, weights: tuple[float, ...]) -> Choice:
     reason = "Dice weighs every class alike, however few its pixels; cross-entropy (gamma 0) keeps every pixel's gradient alive"
-    return Choice(
-        "loss", base.loss.model_dump(), reason, "SPEC T5", "Dice 让小类别与大类别同等重要；交叉熵保持每个像素的梯度"
-    )
+    zh = "Dice 让小类别与大类别同等重要；交叉熵保持每个像素的梯度"
+    loss = base.loss.model_dump()
+    if weights and loss["name"] == "dice_focal":
+        loss["settings"] = {**loss["settings"], "weights": weights}
+        reason += (
+            f". Its {len(weights)} classes are weighted by the inverse root of their share of the pixels, so that saying background everywhere "
+            "is no way out"
+        )
+        zh += "；各类别按像素占比平方根的倒数加权，避免全部预测为背景"
+    return Choice("loss", loss, reason, "SPEC T5; Eigen & Fergus 2015, §4 (class weights)", zh)
 
 
 def _augment(facts: _Facts) -> Choice:

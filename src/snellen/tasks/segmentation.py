@@ -159,7 +159,13 @@ class segmentation:
         sizes: tuple[int, int], leaked: tuple[str, ...] = (),
     ) -> Advice:  # fmt: skip
         """The recommended recipe, each choice with its reason."""
-        return advise(catalog, cost, budget, base=base, given=given, sizes=sizes, leaked=leaked)
+        classes = self.classes(catalog)
+        numbers = self.numbers(catalog, classes)
+        held = Counter(
+            place for ids in _ids(self._training(catalog)) for place in {numbers[i] for i in ids if i in numbers}
+        )
+        counts = tuple(held[place] for place in range(len(classes)))
+        return advise(catalog, cost, budget, base=base, given=given, sizes=sizes, leaked=leaked, counts=counts)
 
     def answer(self, output: Tensor) -> Tensor:
         """What the exported file gives: logits [n, k, h, w] -> probabilities [n, k, h, w]."""
