@@ -4,7 +4,8 @@
 
 FOLDER has images/{train,val,test}/*.jpg and masks/{train,val,test}/*.png. U-Net, AdamW 1e-4, Dice + cross-entropy, flips,
 fp32, all layers from the first step, evaluated after every epoch, the best weights on validation kept. It ends when the seconds
-from its own start are over (images are decoded once, into memory). OUT holds the counts of every test image.
+from its own start are over (images are decoded once, into memory). OUT holds the counts of every validation and test image, as
+arrays named split:column.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ ENCODER, LR = "tf_efficientnet_lite0", 1e-4
 
 
 def main() -> None:
-    """Train until the time is over, then answer the test images."""
+    """Train until the time is over, then answer the validation and test images."""
     start = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
@@ -43,9 +44,12 @@ def main() -> None:
     weights = timm_model(name=ENCODER, classes=2).state_dict()
     model.encoder.model.load_state_dict({key: weights[key] for key in model.encoder.model.state_dict()})
     epochs = train(model, parts, given, start)
-    images, masks, names = parts["test"]
-    found = evaluate(model, images, masks)
-    np.savez(given.out, names=np.asarray(names), epochs=epochs, seconds=time.monotonic() - start, **found)
+    found = {}
+    for split in ("val", "test"):
+        images, masks, names = parts[split]
+        found |= {f"{split}:{name}": values for name, values in evaluate(model, images, masks).items()}
+        found[f"{split}:names"] = np.asarray(names)
+    np.savez(given.out, epochs=epochs, seconds=time.monotonic() - start, **found)
 
 
 def load(folder: Path, split: str, size: int) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
@@ -82,14 +86,25 @@ def train(model: torch.nn.Module, parts: dict, given: argparse.Namespace, start:
             optimizer.step()
         epoch += 1
         began = time.monotonic()
-        found = evaluate(model, *parts["val"][:2])
-        both, said, wanted = (found[name].sum(axis=0) for name in ("both", "predicted", "wanted"))
-        score = float((both / np.maximum(said + wanted - both, 1))[wanted > 0].mean())
+        score = mean_iou(model, *parts["val"][:2])
         looked = max(looked, time.monotonic() - began)
         if score > best:
             best, kept = score, {key: value.clone() for key, value in model.state_dict().items()}
     model.load_state_dict(kept)
     return epoch
+
+
+@torch.no_grad()
+def mean_iou(model: torch.nn.Module, images: torch.Tensor, masks: torch.Tensor) -> float:
+    """Over the classes that are wanted anywhere, pooled over the images: all that choosing an epoch needs."""
+    model.eval()
+    counts: torch.Tensor | int = 0
+    for x, y in zip(images.split(8), masks.split(8), strict=True):
+        logits = model(x)
+        k = logits.shape[1]
+        counts += torch.bincount((y * k + logits.argmax(dim=1)).flatten(), minlength=k * k).reshape(k, k).double()
+    both, wanted, said = counts.diag(), counts.sum(dim=1), counts.sum(dim=0)
+    return float((both / (wanted + said - both).clamp(min=1))[wanted > 0].mean())
 
 
 @torch.no_grad()

@@ -38,6 +38,7 @@ CAREFUL = 0.85
 # A batch is warped and coloured in about a tenth of a light model's step. Seconds of a head's epoch: fixed, and per image.
 WARP, HEAD = 1.1, (0.2, 4e-5)
 
+
 Epochs = Mapping[str, int]
 
 
@@ -88,6 +89,7 @@ def seconds(recipe: Recipe, cost: Cost, n: int, n_val: int) -> float:
 
 def _stage_seconds(stage: Stage, recipe: Recipe, cost: Cost, n: int, looks: tuple[int, int]) -> float:
     size, (looked, eval_size) = recipe.data.size, looks
+    kept, n = n, n * recipe.train.passes
     views, mixed = recipe.train.views, recipe.augment.mixup or recipe.augment.cutmix
     # One view is the image as evaluation sees it, and that the audit has shown to the network.
     known = views == 1
@@ -95,14 +97,21 @@ def _stage_seconds(stage: Stage, recipe: Recipe, cost: Cost, n: int, looks: tupl
     if stage.unfreeze == "head" and cost.head_share is not None:
         return stage.epochs * (n * cost.step(size) * min(cost.head_share, 1.0) * WARP + once)
     if stage.unfreeze == "head":
-        seen = 0.0 if known else views * n * cost.forward(size) + once
+        seen = 0.0 if known else views * kept * cost.forward(size) + once
         return seen + stage.epochs * (HEAD[0] + n * HEAD[1])
     if stage.unfreeze == "all":
         return stage.epochs * (n * cost.step(size) * WARP + once)
     if recipe.train.cache == "off" or mixed or stage.epochs <= views:
         return stage.epochs * (n * cost.last(size) * WARP + once)
-    cached = views * n * cost.trunk(size) * WARP + looked * cost.trunk(eval_size)
+    cached = views * kept * cost.trunk(size) * WARP + looked * cost.trunk(eval_size)
     return cached + stage.epochs * (n * 3 * cost.tail(size) + looked * cost.tail(eval_size))
+
+
+def left(cost: Cost, budget: float) -> float:
+    """Seconds that one training may take which nothing is to follow but the ending: of what is left once reading, probing and
+    the audit are done (`cost.left`); before that, by a share."""
+    found = budget * SHARE - OVERHEAD if cost.left is None else CAREFUL * cost.left
+    return max(found, budget * 0.3)
 
 
 def choose_size(

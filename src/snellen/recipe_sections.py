@@ -125,7 +125,8 @@ class Stage(Frozen):
 
 
 class Train(Frozen):
-    """`views`: augmented copies of each image that stages with a frozen part cycle through (1: the image as evaluation sees
+    """`passes`: how often an epoch goes through the training images before it is evaluated: where they are few, a look at
+    validation after each pass would cost as much as the training. `views`: augmented copies of each image that stages with a frozen part cycle through (1: the image as evaluation sees
     it, which the audit has shown to the network already); `cache`: whether the frozen
     part of the last-stages training is computed once ("auto": where that pays and fits); `progressive`: training of all
     layers begins with smaller images; `ema`: decay of the averaged weights, 0 is off.
@@ -146,6 +147,7 @@ class Train(Frozen):
     sync_norm: bool = False
     sampling: Literal["uniform", "balanced"] = "uniform"
     ema: Share = 0.99
+    passes: Annotated[int, Field(ge=1, le=256)] = 1
     views: Annotated[int, Field(ge=1, le=64)] = 4
     cache: Literal["auto", "off"] = "auto"
     progressive: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from torch import nn
 
 from snellen.parts.models import _restorer
 from snellen.parts.models._restorer import Enlarge
+from snellen.parts.models._shrink import Shrink
 from snellen.parts.models._tiles import tiled
-from snellen.shelf import MODELS, TASKS
+from snellen.shelf import FILTERS, MODELS, TASKS
 from snellen.ship.answer import Answer
 from snellen.ship.bundle import ship
+from snellen.tasks._image_scores import psnr
 from snellen.train import stages
 
 SMALL: dict[str, tuple[str, dict[str, Any]]] = {
@@ -24,6 +27,7 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "edsr x4": ("edsr", {"scale": 4, "channels": 8, "blocks": 4}),
     "residual_unet": ("residual_unet", {"channels": 4, "levels": 2, "blocks": 1}),
     "residual_unet of one level": ("residual_unet", {"channels": 4, "levels": 0, "blocks": 2, "unshuffle": 1}),
+    "residual_unet from a filter": ("residual_unet", {"channels": 4, "levels": 1, "blocks": 1, "start": 70.0}),
 }
 every = pytest.mark.parametrize("case", SMALL)
 
@@ -82,7 +86,29 @@ def test_an_untrained_network_gives_the_input_back(case: str) -> None:
     name, settings = SMALL[case]
     model, image = MODELS.build(name, settings).eval(), torch.rand(1, 3, 24, 32)
     wanted = Enlarge(model.scale)(image) if model.scale > 1 else image
+    if settings.get("start"):
+        wanted = Shrink(settings["start"])(image)
     assert torch.equal(model(image), wanted)
+
+
+@torch.no_grad()
+def test_it_can_begin_as_the_classical_filter(shared: Callable[[str], Path]) -> None:
+    file = sorted((shared("photos_sr") / "HR" / "val").glob("*.png"))[0]
+    clean = np.asarray(Image.open(file).convert("RGB").crop((60, 60, 188, 188)), dtype=np.float32) / 255
+    noisy = np.clip(clean + np.random.default_rng(0).normal(0, 25 / 255, clean.shape), 0, 1).astype(np.float32)
+    model = MODELS.build("residual_unet", {"channels": 4, "start": 63.0}).eval()
+    found = model(torch.from_numpy(noisy).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
+    filtered = FILTERS.build("dct", {"strength": 70.0})(noisy)
+    # The same blocks; its threshold is smooth (so nine tenths of it do the same), and it repeats the edge instead of mirroring it.
+    assert np.abs(found - filtered)[16:-16, 16:-16].mean() < 0.01
+    assert psnr(found, clean) > psnr(filtered, clean) - 0.2 > psnr(noisy, clean) + 3
+
+
+def test_half_precision_leaves_the_filter_alone() -> None:
+    images = torch.rand(1, 3, 32, 32)
+    model = MODELS.build("residual_unet", {"channels": 4, "start": 70.0}).eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(model(images), Shrink(70.0)(images))
 
 
 @every
@@ -113,14 +139,23 @@ def test_the_house_can_stage_it(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "settings"), [("edsr", {"scale": 1}), ("edsr", {"blocks": 0}), ("residual_unet", {"levels": -1})]
+    ("name", "settings"),
+    [
+        ("edsr", {"scale": 1}),
+        ("edsr", {"blocks": 0}),
+        ("residual_unet", {"levels": -1}),
+        ("residual_unet", {"start": -1.0}),
+    ],
 )
 def test_impossible_sizes_are_refused(name: str, settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected"):
         MODELS.build(name, settings)
 
 
-@pytest.mark.parametrize(("case", "task"), [("edsr", "super_resolution"), ("residual_unet", "denoising")])
+@pytest.mark.parametrize(
+    ("case", "task"),
+    [("edsr", "super_resolution"), ("residual_unet", "denoising"), ("residual_unet from a filter", "denoising")],
+)
 def test_the_exported_file_takes_any_size(case: str, task: str, tmp_path: Path) -> None:
     images = np.random.default_rng(0).random((2, 3, 48, 48), dtype=np.float32)
     artifact, _ = ship(

@@ -103,8 +103,10 @@ def test_advice(name: str, catalog: Catalog) -> None:
     assert recipe.train.batch * recipe.degrade.patches == 16
     # Patches fit into the images, at the low resolution.
     assert recipe.data.size * recipe.degrade.scale <= 72
-    longer = advised(name, catalog, 1800.0)
-    assert longer.stages[0].epochs > recipe.stages[0].epochs
+    long, short = (advised(name, catalog, budget) for budget in (240.0, 120.0))
+    assert long.stages[0].epochs * long.train.passes > 1.5 * short.stages[0].epochs * short.train.passes
+    # The average looks back over a share of the steps.
+    assert long.train.ema > short.train.ema
     own = advised(name, catalog, None, **{"optim.lr": 5e-4, "train.batch": 4})
     assert (own.optim.lr, own.train.batch, own.degrade.patches) == (5e-4, 4, 4)
 
@@ -113,6 +115,10 @@ def test_the_filter_to_beat_is_part_of_the_question(catalog: Catalog) -> None:
     recipe = advised("denoising", catalog, None)
     assert recipe.degrade.baseline is not None
     assert recipe.degrade.baseline.name in FILTERS.names()
+    # It is also where the network begins, where it is worth anything.
+    assert recipe.model.settings["start"] > 10
+    own = advised("denoising", catalog, None, **{"model.settings": {"channels": 8}})
+    assert "start" not in own.model.settings
     assert "degrade.baseline" in QUESTION
     assert advised("super_resolution", catalog, None).degrade.baseline is None
 

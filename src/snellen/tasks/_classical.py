@@ -51,8 +51,22 @@ def tune(given: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> tuple[Tun
     return tuple(sorted(found, key=lambda tuned: -tuned.psnr))
 
 
-def baseline(catalog: Catalog, recipe: Recipe) -> Choice:
-    """The filter to beat, tuned on training images that are made worse as the recipe says; raises SnellenError without any."""
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """`tuned`: every filter at its best strength, the best first; on `n` images, which have `before` dB as they are given."""
+
+    tuned: tuple[Tuned, ...]
+    n: int
+    before: float
+
+    def gain(self, name: str) -> tuple[float, float]:
+        """What a filter gains over the given images in dB, and its strength; raises StopIteration where it was not tried."""
+        found = next(one for one in self.tuned if one.name == name)
+        return found.psnr - self.before, found.strength
+
+
+def ranking(catalog: Catalog, recipe: Recipe) -> Ranking:
+    """The filters, tuned on training images that are made worse as the recipe says; raises SnellenError without any."""
     train = catalog.usable().of("train")
     chosen = train.take(np.linspace(0, len(train) - 1, min(IMAGES, len(train))).astype(np.int64))
     wanted = [_middle(whole(path)) for path in chosen.paths()]
@@ -60,13 +74,15 @@ def baseline(catalog: Catalog, recipe: Recipe) -> Choice:
     draws = np.random.default_rng(0).random((len(wanted), degrade.draws), dtype=np.float32)
     images = [tensor(image[None]) for image in wanted]
     given = [degrade(image, draw[None])[0].permute(1, 2, 0).numpy() for image, draw in zip(images, draws, strict=True)]
-    ranked = tune(given, [image[0].permute(1, 2, 0).numpy() for image in images])
-    return _choice(ranked, len(wanted), float(np.mean([psnr(a, b / 255) for a, b in zip(given, wanted, strict=True)])))
+    tuned = tune(given, [image[0].permute(1, 2, 0).numpy() for image in images])
+    before = float(np.mean([psnr(a, b / 255) for a, b in zip(given, wanted, strict=True)]))
+    return Ranking(tuned, len(wanted), before)
 
 
-def _choice(ranked: Sequence[Tuned], n: int, before: float) -> Choice:
-    best, missing = ranked[0], available()[1]
-    others = ", ".join(f"{other.name} {other.psnr:.2f}" for other in ranked[1:])
+def baseline(ranked: Ranking) -> Choice:
+    """The filter to beat: the best."""
+    best, missing, n, before = ranked.tuned[0], available()[1], ranked.n, ranked.before
+    others = ", ".join(f"{other.name} {other.psnr:.2f}" for other in ranked.tuned[1:])
     absent = f"; not tried, because scikit-image is not installed: {', '.join(missing)}" if missing else ""
     reason = (
         f"the classical filter to beat: {best.name} at strength {best.strength:g}, {best.psnr:.2f} dB on {n} training images "

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from snellen.advise import LIGHT, Advice, Choice
-from snellen.budget import OVERHEAD, SHARE, Cost, seconds
+from snellen.budget import Cost, left, seconds
 from snellen.catalog import Catalog
 from snellen.recipe import Recipe
 
@@ -23,6 +23,12 @@ FULL, ENOUGH, PROVABLE_EPOCHS, PROVABLE_SIZE = 40, 12, 12, 192
 PROVABLE = (0.17, 0.22)
 # Epochs of the decoder alone before the encoder moves: enough that noise no longer flows back into pretrained weights.
 ALONE = 3
+# Shares of the pixels below this count as this: a class of a few pixels must not rule the loss.
+LEAST_SHARE = 1e-3
+# Of three classes or more, what tells them apart is seen from so many pixels a side on; below, only that something is there.
+TELLS = 128
+# The encoder's share of the decoder's rate.
+ENCODER = 0.2
 # From so many images on, or with a heavy encoder, the rule says SGD.
 LARGE = 20_000
 
@@ -34,6 +40,8 @@ class _Facts:
     side: float
     light: bool
     rare: float
+    time: float
+    classes: int
 
 
 def sizes(
@@ -42,7 +50,10 @@ def sizes(
     """Training and evaluation size in pixels, before anything is decoded; `side` is the median shorter side."""
     in_train = int((catalog.column("split").astype(str) == "train").sum())
     n = in_train or int(len(catalog) * (1 - base.data.val - base.data.test))
-    size, _ = plan(_Facts(n, int(n * base.data.val), side, True, 1.0), cost, budget, base, given, None)
+    facts = _Facts(
+        n, int(n * base.data.val), side, True, 1.0, left(cost, budget or 0.0), len(catalog.about("classes") or ())
+    )
+    size, _ = plan(facts, cost, budget, base, given, None)
     own = given.get("data.eval_size")
     # One step larger where the budget has kept training below what the images hold: more detail where it costs least.
     larger = min((s for s in SIZES if s > size), default=size)
@@ -53,7 +64,10 @@ def plan(
     facts: _Facts, cost: Cost, budget: float | None, base: Recipe, given: Mapping[str, Any], size: int | None
 ) -> tuple[int, int]:
     """Image size (where it is not fixed yet) and epochs over all layers."""
-    fitting = [s for s in SIZES if s <= max(64.0, facts.side)] or [64]
+    least = TELLS if facts.classes > 2 else 64
+    fitting = [s for s in SIZES if least <= s <= max(64.0, facts.side)] or [
+        min(s for s in SIZES if s >= min(facts.side, MOST))
+    ]
     fixed = size or given.get("data.size")
     if fixed:
         fitting = [int(fixed)]
@@ -69,11 +83,10 @@ def plan(
     for share, size in product(shares, reversed([s for s in fitting if PROVABLE_SIZE <= s <= MOST] or fitting[-1:])):
         if epochs(size, budget * share) >= PROVABLE_EPOCHS:
             return size, min(FULL, epochs(size, budget * share))
-    time = max(budget * SHARE - OVERHEAD, budget * 0.3)
     for size in reversed([s for s in fitting if s <= MOST] or fitting[:1]):
-        if epochs(size, time) >= ENOUGH:
-            return size, min(FULL, epochs(size, time))
-    return fitting[0], max(1, min(FULL, epochs(fitting[0], time)))
+        if epochs(size, facts.time) >= ENOUGH:
+            return size, min(FULL, epochs(size, facts.time))
+    return fitting[0], max(1, min(FULL, epochs(fitting[0], facts.time)))
 
 
 def _short(base: Recipe, size: int, count: int) -> Recipe:
@@ -81,23 +94,24 @@ def _short(base: Recipe, size: int, count: int) -> Recipe:
 
 
 def _stages(count: int, scale: float) -> list[dict[str, Any]]:
-    alone = min(ALONE, max(1, count // 6))
-    return [
-        {"name": "head", "unfreeze": "head", "epochs": alone, "lr_scale": 2.0, "warmup": 0.5, "schedule": {"name": "constant"}},
-        {"name": "all", "unfreeze": "all", "epochs": count, "lr_scale": scale, "warmup": min(1.0, round(count / 10, 2)),
-         "schedule": {"name": "poly", "settings": {"power": 0.9}}},
-    ]  # fmt: skip
+    alone = min(ALONE, count // 6)
+    first = {"name": "head", "unfreeze": "head", "epochs": alone, "warmup": 0.5, "schedule": {"name": "constant"}}
+    every = {
+        "name": "all", "unfreeze": "all", "epochs": count, "lr_scale": scale, "warmup": min(1.0, round(count / 10, 2)),
+        "schedule": {"name": "poly", "settings": {"power": 0.9}},
+    }  # fmt: skip
+    return [first, every] if alone else [every]
 
 
 def advise(
     catalog: Catalog, cost: Cost, budget: float | None, *, base: Recipe, given: Mapping[str, Any],
-    sizes: tuple[int, int], leaked: tuple[str, ...],
+    sizes: tuple[int, int], leaked: tuple[str, ...], counts: tuple[int, ...],
 ) -> Advice:  # fmt: skip
-    """Recommend what the user has not set (see snellen.advise)."""
-    facts = _facts(catalog, base)
+    """Recommend what the user has not set (see snellen.advise); `counts`: training images that hold each class."""
+    facts = _facts(catalog, base, left(cost, budget or 0.0))
     _, count = plan(facts, cost, budget, base, given, sizes[0])
     choices = (
-        *_model(base), *_sizes(sizes, facts, budget), *_leaked(leaked), *_optimizer(facts, base), _loss(base), _augment(facts),
+        *_model(base), *_sizes(sizes, facts, budget), *_leaked(leaked), *_optimizer(facts, base), _loss(base, _weights(catalog, counts)), _augment(facts),
         _cycle(count), _batch(base, facts), _sampling(facts),
     )  # fmt: skip
     kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given))
@@ -109,7 +123,7 @@ def _set_by_user(key: str, given: Mapping[str, Any]) -> bool:
     return any(key == other or key.startswith(other + ".") for other in given)
 
 
-def _facts(catalog: Catalog, base: Recipe) -> _Facts:
+def _facts(catalog: Catalog, base: Recipe, time: float) -> _Facts:
     usable = catalog.usable()
     sides = np.minimum(usable.column("width").astype(float), usable.column("height").astype(float))
     train = usable.of("train")
@@ -117,7 +131,7 @@ def _facts(catalog: Catalog, base: Recipe) -> _Facts:
     every = set().union(*held) if held else set()
     rare = min((sum(number in ids for ids in held) / max(len(held), 1) for number in every), default=1.0)
     light = any(word in base.model.name for word in LIGHT)
-    return _Facts(len(train), len(usable.of("val")), float(np.median(sides)), light, rare)
+    return _Facts(len(train), len(usable.of("val")), float(np.median(sides)), light, rare, time, len(every))
 
 
 def _model(base: Recipe) -> tuple[Choice, ...]:
@@ -165,24 +179,50 @@ def _optimizer(facts: _Facts, base: Recipe) -> tuple[Choice, ...]:
             Choice("optim.weight_decay", 1e-4, "in the range for SGD", "SPEC L4", "SGD 的权重衰减"),
         )  # fmt: skip
     # SPEC L4 gives 1e-4 for AdamW at batch 16 to 32; a new decoder takes the upper end of its range.
-    lr = 5e-4 if facts.light else 2e-4
+    lr = 1e-3 if facts.light else 5e-4
     kind = "light" if facts.light else "general"
+    slow = dict.fromkeys(("stage1", "stage2", "stage3", "stage4"), ENCODER)
     return (
         Choice("optim.name", "adamw", f"{facts.n} training images are small or medium data", "SPEC L3", "中小规模数据用 AdamW"),
         Choice(
-            "optim.lr", lr, f"AdamW, a {kind} encoder and a decoder that begins at noise: {lr:g}, the upper end of 1e-4 to 5e-4",
-            "SPEC L4", f"AdamW：解码器从零开始，取 1e-4–5e-4 的上端 {lr:g}",
+            "optim.lr", lr, f"AdamW, a decoder that begins at noise: {lr:g}; the {kind} encoder has a share of it",
+            "SPEC L4", f"AdamW：解码器从零开始，{lr:g}；编码器取其一部分",
+        ),
+        Choice(
+            "optim.rates", slow, f"the pretrained encoder learns at {lr * ENCODER:g}, in the range 1e-4 to 5e-4 for fine-tuning",
+            "SPEC L4; Howard & Ruder 2018, §3.2", f"预训练编码器的学习率为 {lr * ENCODER:g}，在微调范围内",
         ),
         Choice("optim.weight_decay", 1e-4, "AdamW's default for fine-tuning", "SPEC L4", "AdamW 微调的默认权重衰减"),
         Choice("optim.clip", 1.0, "a pretrained encoder is unfrozen: one bad batch must not undo it", "SPEC M3", "解冻预训练编码器时裁剪梯度"),
     )  # fmt: skip
 
 
-def _loss(base: Recipe) -> Choice:
+def _weights(catalog: Catalog, counts: tuple[int, ...]) -> tuple[float, ...]:
+    """Weights of the classes in the pixel-wise part: the inverse root of a class's share of the pixels, 1 in the mean over pixels. The
+    class of most images is taken for the ground, which has what the others leave; those share by the images that hold them. () for two classes."""
+    train = catalog.usable().of("train")
+    if len(counts) < 3 or not train.has("mask_share"):
+        return ()
+    drawn = float(np.nanmean(train.column("mask_share").astype(float)))
+    ground = int(np.argmax(counts))
+    others = max(sum(counts) - counts[ground], 1)
+    shares = np.asarray([1 - drawn if place == ground else drawn * n / others for place, n in enumerate(counts)])
+    weights = np.clip(shares, LEAST_SHARE, 1.0) ** -0.5
+    return tuple(round(float(w), 3) for w in weights / (weights * shares).sum())
+
+
+def _loss(base: Recipe, weights: tuple[float, ...]) -> Choice:
     reason = "Dice weighs every class alike, however few its pixels; cross-entropy (gamma 0) keeps every pixel's gradient alive"
-    return Choice(
-        "loss", base.loss.model_dump(), reason, "SPEC T5", "Dice 让小类别与大类别同等重要；交叉熵保持每个像素的梯度"
-    )
+    zh = "Dice 让小类别与大类别同等重要；交叉熵保持每个像素的梯度"
+    loss = base.loss.model_dump()
+    if weights and loss["name"] == "dice_focal":
+        loss["settings"] = {**loss["settings"], "weights": weights}
+        reason += (
+            f". Its {len(weights)} classes are weighted by the inverse root of their share of the pixels, so that saying background everywhere "
+            "is no way out"
+        )
+        zh += "；各类别按像素占比平方根的倒数加权，避免全部预测为背景"
+    return Choice("loss", loss, reason, "SPEC T5; Eigen & Fergus 2015, §4 (class weights)", zh)
 
 
 def _augment(facts: _Facts) -> Choice:
@@ -202,11 +242,14 @@ def _augment(facts: _Facts) -> Choice:
 
 def _cycle(count: int) -> Choice:
     stages = _stages(count, 1.0)
+    alone = stages[0]["epochs"] if len(stages) > 1 else 0
     reason = (
-        f"the new decoder alone for {stages[0]['epochs']} epochs, so that its noise does not flow into the pretrained encoder, then "
-        f"all layers for {count} with polynomial decay (power 0.9)"
+        f"the new decoder alone for {alone} epochs, so that its noise does not flow into the pretrained encoder, then "
+        if alone
+        else "so few epochs have none to spare for the decoder alone: "
     )
-    zh = f"先只训练新的解码器 {stages[0]['epochs']} 轮，再训练全部 {count} 轮，按 0.9 次幂多项式衰减"
+    reason += f"all layers for {count} with polynomial decay (power 0.9)"
+    zh = f"先只训练新的解码器 {alone} 轮，再训练全部 {count} 轮，按 0.9 次幂多项式衰减"
     return Choice("stages", stages, reason, "SPEC M3, L5", zh)
 
 

@@ -13,7 +13,7 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import find_objects, label
+from scipy.ndimage import label
 from torch import Tensor
 
 IGNORE = 255
@@ -48,7 +48,8 @@ def numbers_of(output: Tensor, target: Tensor) -> dict[str, np.ndarray]:
     ]
     found = {
         "both": both, "predicted": sizes[0], "wanted": sizes[1], "share": share_of(both, *sizes),
-        "loss": losses[0][:, 0], "losses": losses[1], **_edges(said, wanted, known),
+        "loss": losses[0][:, 0], "losses": losses[1],
+        **_edges(said & _border(answer, known)[:, None], wanted & _border(target, known)[:, None]),
     }  # fmt: skip
     numbers = {name: values.cpu().numpy().astype(np.float64) for name, values in found.items()}
     return numbers | _objects(wanted.cpu().numpy(), said.cpu().numpy())
@@ -79,9 +80,8 @@ def _losses(logits: Tensor, target: Tensor, known: Tensor, heats: tuple[float, .
     return torch.stack(found, dim=1)
 
 
-def _edges(said: Tensor, wanted: Tensor, known: Tensor) -> dict[str, Tensor]:
-    reach = max(1, round(TOLERANCE * math.hypot(*known.shape[-2:])))
-    mine, theirs = _edge(said, known), _edge(wanted, known)
+def _edges(mine: Tensor, theirs: Tensor) -> dict[str, Tensor]:
+    reach = max(1, round(TOLERANCE * math.hypot(*mine.shape[-2:])))
     near_mine, near_theirs = _grown(mine, reach), _grown(theirs, reach)
     found = {
         "edge_predicted": mine, "edge_predicted_hit": mine & near_theirs,
@@ -90,16 +90,27 @@ def _edges(said: Tensor, wanted: Tensor, known: Tensor) -> dict[str, Tensor]:
     return {name: pixels.sum(dim=(2, 3)).double() for name, pixels in found.items()}
 
 
-def _edge(masks: Tensor, known: Tensor) -> Tensor:
-    """Pixels of a class with a labelled pixel of another class above, below, left or right."""
-    outside = (~masks & known[:, None]).float()
-    beside = F.max_pool2d(outside, (3, 1), 1, (1, 0)).maximum(F.max_pool2d(outside, (1, 3), 1, (0, 1)))
-    return masks & (beside > 0)
+def _border(mask: Tensor, known: Tensor) -> Tensor:
+    """Pixels of class numbers [b, h, w] with a labelled pixel of another class above, below, left or right, [b, h, w] bool."""
+    found = torch.zeros_like(known)
+    for axis in (1, 2):
+        length = mask.shape[axis] - 1
+        first, second = (slice(None),) * axis + (slice(0, length),), (slice(None),) * axis + (slice(1, None),)
+        differ = mask[first] != mask[second]
+        found[first] |= differ & known[second]
+        found[second] |= differ & known[first]
+    return found
 
 
 def _grown(edges: Tensor, reach: int) -> Tensor:
-    side = 2 * reach + 1
-    return F.max_pool2d(F.max_pool2d(edges.float(), (side, 1), 1, (reach, 0)), (1, side), 1, (0, reach)) > 0
+    """Whether a pixel has one of [b, k, h, w] bool within `reach` in both directions. By shifts: bytes, where a pooling takes floats."""
+    for axis in (2, 3):
+        grown, length = edges.clone(), edges.shape[axis]
+        for step in range(1, min(reach, length - 1) + 1):
+            grown.narrow(axis, step, length - step).logical_or_(edges.narrow(axis, 0, length - step))
+            grown.narrow(axis, 0, length - step).logical_or_(edges.narrow(axis, step, length - step))
+        edges = grown
+    return edges
 
 
 def _objects(wanted: np.ndarray, said: np.ndarray) -> dict[str, np.ndarray]:
@@ -111,11 +122,11 @@ def _objects(wanted: np.ndarray, said: np.ndarray) -> dict[str, np.ndarray]:
         for number in range(k):
             if not wanted[image, number].any():
                 continue
-            pieces, _ = label(wanted[image, number])
-            for piece, place in enumerate(find_objects(pieces), start=1):
-                mask = pieces[place] == piece
-                area, hit = int(mask.sum()), int((mask & said[image, number][place]).sum())
-                size = "small" if area < SMALL * height * width else "large"
-                counts[size][image, number] += 1
-                counts[f"{size}_found"][image, number] += 2 * hit >= area
+            pieces, count = label(wanted[image, number])
+            areas = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
+            found = 2 * np.bincount(pieces[said[image, number]], minlength=count + 1)[1:] >= areas
+            small = areas < SMALL * height * width
+            for size, chosen in (("small", small), ("large", ~small)):
+                counts[size][image, number] = chosen.sum()
+                counts[f"{size}_found"][image, number] = (chosen & found).sum()
     return counts

@@ -7,37 +7,40 @@ from dataclasses import dataclass
 from typing import Any
 
 from snellen.advise import Advice, Choice
-from snellen.budget import Cost
+from snellen.budget import Cost, left
 from snellen.catalog import Catalog
 from snellen.recipe import Recipe
 
-# Patches in a step, and steps that an epoch has at least where there are enough images: evaluation follows every epoch.
-PATCHES, STEPS = 16, 25
-# Shares of the budget for one training: one that can be repeated in pairs, where that holds so many steps; else one that gets
-# what audit, export and report (seconds) leave, less a reserve.
-PROVABLE, ENOUGH, SHARE, OVERHEAD = 0.17, 4000, 0.65, 60.0
+# Patches in a step. Steps between two evaluations: a share of all of them, within bounds.
+PATCHES = 16
+EVALUATIONS, FEWEST, MOST_STEPS = 20, 25, 200
+# Steps that the averaged weights look back over, as a share of all: less than a late part of the cosine.
+LOOKS_BACK, DECAYS = 0.05, (0.9, 0.999)
+# Share of the budget for a training that can be repeated in pairs, where that holds so many steps; else one gets what is left.
+PROVABLE, ENOUGH = 0.17, 4000
 # Epochs without a budget, and the most that are advised with one.
 EPOCHS, MOST = 60, 400
 # Seconds of the scores of an evaluated image.
 SCORED = 0.2
-LR = 1e-3
+LR = 2e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Numbers of usable training and validation images, and the pixels of an evaluated one in patches."""
+    """Numbers of usable training and validation images, the pixels of an evaluated one in patches, the seconds that are left."""
 
     n: int
     n_val: int
     patches_each: float
+    time: float
 
 
-def facts_of(catalog: Catalog, recipe: Recipe, size: int) -> Facts:
+def facts_of(catalog: Catalog, recipe: Recipe, size: int, time: float) -> Facts:
     """Of a catalog with measured sizes, for training patches of `size` pixels of the given image."""
     usable = catalog.usable()
     pixels = (usable.column("width").astype(float) * usable.column("height").astype(float)).mean()
     each = float(min(pixels, 1024.0**2)) / (recipe.degrade.scale * size) ** 2
-    return Facts(len(usable.of("train")), len(usable.of("val")), each)
+    return Facts(len(usable.of("train")), len(usable.of("val")), each, time)
 
 
 def advice(
@@ -45,37 +48,49 @@ def advice(
     leaked: Sequence[str], others: Sequence[Choice],
 ) -> Advice:  # fmt: skip
     """Recommend what the user has not set; `others`: choices of the task itself."""
-    facts = facts_of(catalog, base, sizes[0])
-    images = int(given.get("train.batch") or min(PATCHES, max(1, facts.n // STEPS)))
+    facts = facts_of(catalog, base, sizes[0], left(cost, budget or 0.0))
+    images = int(given.get("train.batch") or min(PATCHES, facts.n))
     each = int(given.get("degrade.patches") or max(1, PATCHES // images))
-    seconds = _epoch_seconds(facts, cost, base, sizes[0], each)
-    epochs, share = _epochs(budget, seconds, max(1, facts.n // images))
+    a_pass, looks = _seconds(facts, cost, base, sizes[0], each)
+    steps = max(1, facts.n // images)
+    passes = int(
+        given.get("train.passes") or (_passes(facts.time, a_pass, steps) if budget else max(1, round(FEWEST / steps)))
+    )
+    seconds = passes * a_pass + looks
+    epochs, provable = _epochs(budget, facts.time, seconds, passes * steps)
     choices = (
         *others,
         *_sizes(sizes, base),
-        *_steps(images, each),
+        *_steps(images, each, passes),
         *_leaked(leaked),
-        *_optimizer(),
-        _stages(epochs, budget, share),
+        *_optimizer(epochs * passes * steps),
+        _stages(epochs, budget, facts.time, provable=provable),
     )
     kept = tuple(c for c in choices if not any(c.key == key or c.key.startswith(key + ".") for key in given))
     recipe = base.change({choice.key: choice.value for choice in kept}).change(given)
     return Advice(recipe, kept, sum(stage.epochs for stage in recipe.stages) * seconds)
 
 
-def _epochs(budget: float | None, seconds: float, steps: int) -> tuple[int, float]:
-    """Epochs of `seconds` and `steps` each, and the share of the budget that they are meant for."""
+def _epochs(budget: float | None, time: float, seconds: float, steps: int) -> tuple[int, bool]:
+    """Epochs of `seconds` and `steps` each, and whether such a training can be repeated in pairs."""
     if budget is None:
-        return EPOCHS, 0.0
+        return EPOCHS, False
     short = int(PROVABLE * budget / seconds)
     if short * steps >= ENOUGH:
-        return min(MOST, short), PROVABLE
-    return max(2, min(MOST, int((SHARE * budget - OVERHEAD) / seconds))), SHARE
+        return min(MOST, short), True
+    return max(2, min(MOST, int(time / seconds))), False
 
 
-def _epoch_seconds(facts: Facts, cost: Cost, base: Recipe, size: int, each: int) -> float:
+def _seconds(facts: Facts, cost: Cost, base: Recipe, size: int, each: int) -> tuple[float, float]:
+    """Of a pass through the training images, and of an evaluation."""
     evaluated = facts.n_val + min(base.train.gap_samples, facts.n)
-    return facts.n * each * cost.step(size) + evaluated * (facts.patches_each * cost.forward(size) + SCORED)
+    return facts.n * each * cost.step(size), evaluated * (facts.patches_each * cost.forward(size) + SCORED)
+
+
+def _passes(time: float, seconds: float, steps: int) -> int:
+    """Passes between two evaluations, of `seconds` and `steps` each."""
+    total = time / seconds * steps
+    return max(1, min(256, round(min(MOST_STEPS, max(FEWEST, total / EVALUATIONS)) / steps)))
 
 
 def _sizes(sizes: tuple[int, int], base: Recipe) -> tuple[Choice, ...]:
@@ -93,13 +108,15 @@ def _sizes(sizes: tuple[int, int], base: Recipe) -> tuple[Choice, ...]:
     )  # fmt: skip
 
 
-def _steps(images: int, each: int) -> tuple[Choice, ...]:
-    reason = f"{images * each} patches in a step: {each} of each of {images} images, so that an epoch has enough steps between two evaluations"
+def _steps(images: int, each: int, passes: int) -> tuple[Choice, ...]:
+    reason = f"{images * each} patches in a step: {each} of each of {images} images"
     zh = f"每步 {images * each} 个小块：{images} 张图像各 {each} 个"
+    often = f"{passes} passes between two evaluations: whole images are dear to judge, and a pass has few patches"
     source = "Lim et al. 2017, EDSR, §4.2"
     return (
         Choice("train.batch", images, reason, source, zh),
         Choice("degrade.patches", each, reason, source, zh),
+        Choice("train.passes", passes, often, "measured costs", f"每 {passes} 遍评估一次：整图评估代价高"),
     )
 
 
@@ -109,8 +126,13 @@ def _leaked(leaked: Sequence[str]) -> tuple[Choice, ...]:
     return (Choice("data.drop", tuple(leaked), reason, "SPEC D4", zh),) if leaked else ()
 
 
-def _optimizer() -> tuple[Choice, ...]:
+def _optimizer(steps: int) -> tuple[Choice, ...]:
+    decay = round(min(DECAYS[1], max(DECAYS[0], 1 - 1 / max(LOOKS_BACK * steps, 1))), 4)
     return (
+        Choice(
+            "train.ema", decay, f"weights are averaged over about a twentieth of the {steps} steps", "SPEC L8; Polyak & Juditsky 1992",
+            f"权重在 {steps} 步的约二十分之一上取平均",
+        ),
         Choice("optim.name", "adamw", "trained from noise on few images", "SPEC L3", "从零训练，用 AdamW"),
         Choice(
             "optim.lr", LR, f"a light network without normalisation from noise, {PATCHES} patches a step: {LR:g}, falling by a cosine",
@@ -120,10 +142,10 @@ def _optimizer() -> tuple[Choice, ...]:
     )  # fmt: skip
 
 
-def _stages(epochs: int, budget: float | None, share: float) -> Choice:
-    time = "without a budget" if budget is None else f"what {share:.0%} of {budget:.0f} s hold"
-    if budget is not None and share == PROVABLE:
-        time += ", so that a remedy can be proved in pairs"
+def _stages(epochs: int, budget: float | None, left: float, *, provable: bool) -> Choice:
+    time = f"what {left:.0f} s hold that are left of {budget:.0f}" if budget is not None else "without a budget"
+    if provable:
+        time = f"a share of {budget:.0f} s, so that a remedy can be proved in pairs"
     stages = [{"name": "all", "unfreeze": "all", "epochs": epochs, "lr_scale": 1.0, "warmup": min(1.0, epochs / 10)}]
     return Choice(
         "stages", stages, f"{epochs} epochs of all layers, {time}; nothing is pretrained, so nothing is frozen first", "SPEC M3, L5",

@@ -11,7 +11,8 @@ from snellen.advise import Advice, Choice
 from snellen.budget import Cost
 from snellen.catalog import Catalog
 from snellen.recipe import Recipe
-from snellen.tasks._classical import baseline
+from snellen.shelf import MODELS
+from snellen.tasks._classical import Ranking, baseline, ranking
 from snellen.tasks._contract import Example
 from snellen.tasks._restoration import Restoration
 from snellen.tasks._restoration_advice import advice
@@ -25,7 +26,6 @@ RECIPE = {
     "model.dropout": 0.0,
     "data.size": 64,
     "degrade.parts": [{"name": "gaussian", "settings": {"low": 25.0, "high": 25.0}}],
-    "train.precision": "fp32",
     "train.gap_samples": 8,
     "train.ema": 0.99,
     # Runs from different noise lie in different basins: their mean is no model (Wortsman et al. 2022, section 2).
@@ -66,7 +66,9 @@ class denoising(Restoration):
             "model.name", base.model.name, f"{base.model.name}: works at half the resolution and sees far; begins as the image that is given",
             "Zhang et al. 2021, DRUNet; Zhang et al. 2018, FFDNet", "在一半分辨率上计算，视野大；以输入图像为起点",
         )  # fmt: skip
-        others = (model,) if base.degrade.baseline is not None else (model, baseline(catalog, base))
+        ranked = ranking(catalog, base)
+        beaten = () if base.degrade.baseline is not None else (baseline(ranked),)
+        others = (model, *beaten, *_start(base, ranked))
         return advice(catalog, cost, budget, base=base, given=given, sizes=sizes, leaked=leaked, others=others)
 
     def preparation(self, size: int) -> str:
@@ -83,3 +85,25 @@ class denoising(Restoration):
         target = torch.stack([wanted, wanted * 0.9], dim=1)
         recipe = Recipe.make({"task": self.name}).change(RECIPE)
         return Example(recipe, wanted, target, torch.zeros(8, dtype=torch.int64).numpy(), ())
+
+
+# A filter that gains less than this, in dB, on the given images is no place to start from.
+WORTH, SMOOTH_SHARE = 0.2, 0.9
+
+
+def _start(base: Recipe, ranked: Ranking) -> tuple[Choice, ...]:
+    """Where the network can begin as a classical filter, and that is worth it: at the strength that was best."""
+    name = base.model.name
+    if name not in MODELS.names() or "start" not in MODELS.settings(name):
+        return ()
+    gain, strength = ranked.gain("dct")
+    if gain < WORTH:
+        return ()
+    reason = (
+        f"it begins as the dct filter at strength {strength:g} ({gain:+.2f} dB on {ranked.n} training images) and sees the noisy image beside "
+        "it: what is left to learn is where that filter errs, and that takes minutes"
+    )
+    zh = f"网络以 dct 滤波（强度 {strength:g}，{gain:+.2f} dB）为起点，同时看到带噪图像，只需学习该滤波的误差"
+    # The network's threshold is smooth: a little lower does what the hard one does.
+    value = {**base.model.settings, "start": round(SMOOTH_SHARE * strength, 1)}
+    return (Choice("model.settings", value, reason, "Yu & Sapiro 2011, IPOL 1; Zhang et al. 2017, DnCNN", zh),)

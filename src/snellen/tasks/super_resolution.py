@@ -22,9 +22,8 @@ RECIPE = {
     "model.name": "edsr",
     "model.weights": "none",
     "model.dropout": 0.0,
-    "data.size": 48,
+    "data.size": 32,
     "degrade.scale": 2,
-    "train.precision": "fp32",
     "train.gap_samples": 8,
     "train.ema": 0.99,
     # Runs from different noise lie in different basins: their mean is no model (Wortsman et al. 2022, section 2).

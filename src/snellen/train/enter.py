@@ -92,8 +92,13 @@ SMALLEST, GROWN = 0.6, 0.7
 
 
 def _sizes(job: Job, stage: Stage) -> tuple[int, ...]:
-    """Image side by epoch: constant, or growing where the recipe says so (Howard 2018, fast.ai on DAWNBench; Tan & Le
+    """Image side by pass: constant, or growing by epoch where the recipe says so (Howard 2018, fast.ai on DAWNBench; Tan & Le
     2021, arXiv:2104.00298, section 4)."""
+    sides = _growing(job, stage)
+    return tuple(side for side in sides for _ in range(job.recipe.train.passes))
+
+
+def _growing(job: Job, stage: Stage) -> tuple[int, ...]:
     size = job.recipe.data.size
     fixed = getattr(job.model, "only_size", None) is not None  # Built for one size.
     if fixed or not job.recipe.train.progressive or stage.unfreeze != "all" or stage.epochs < 3:
@@ -104,21 +109,35 @@ def _sizes(job: Job, stage: Stage) -> tuple[int, ...]:
 
 
 def batches(job: Job, number: int, epoch: int) -> list[np.ndarray]:
-    """Positions of the training samples, batch by batch.
+    """Positions of the training samples, batch by batch, of all passes of an epoch.
 
     Uniform: every sample once, ordered by its own draw, so that a dropped sample leaves the others' order as it was.
     Balanced: as many draws, every class equally often (SPEC T6). A last batch of one sample joins the one before it,
     because batch-norm cannot train on one.
     """
+    passes = job.recipe.train.passes
+    return [chosen for turn in range(epoch * passes, (epoch + 1) * passes) for chosen in _pass(job, number, turn)]
+
+
+def pass_of(job: Job, epoch: int, batch: int) -> int:
+    """Which pass through the training samples a batch of an epoch belongs to, counted over the stage: what augmentation draws by."""
+    return epoch * job.recipe.train.passes + batch // (len(_cuts(job)) + 1)
+
+
+def _cuts(job: Job) -> list[int]:
     n, size = len(job.training), job.recipe.train.batch
-    draws = uniforms(seed_of(job.recipe.seed, 2, number), epoch, job.training.keys, 1)[:, 0]
-    order = np.argsort(draws, kind="stable")
-    if job.recipe.train.sampling == "balanced":
-        order = _balanced(job, seed_of(job.recipe.seed, 3, number, epoch))
     cuts = list(range(size, n, size))
     if cuts and n - cuts[-1] == 1:
         cuts.pop()
-    return np.split(order, cuts)
+    return cuts
+
+
+def _pass(job: Job, number: int, turn: int) -> list[np.ndarray]:
+    draws = uniforms(seed_of(job.recipe.seed, 2, number), turn, job.training.keys, 1)[:, 0]
+    order = np.argsort(draws, kind="stable")
+    if job.recipe.train.sampling == "balanced":
+        order = _balanced(job, seed_of(job.recipe.seed, 3, number, turn))
+    return np.split(order, _cuts(job))
 
 
 def _balanced(job: Job, seed: int) -> np.ndarray:

@@ -25,7 +25,7 @@ from snellen.rows import Predictions, Rows
 from snellen.shelf import SCHEDULES
 from snellen.train import stages
 from snellen.train.draws import seed_of
-from snellen.train.enter import batches
+from snellen.train.enter import batches, pass_of
 from snellen.train.lanes import Arm, Lane, grouped, lanes_of, text
 from snellen.train.loop import Interrupted
 from snellen.train.machine import Setting
@@ -158,7 +158,7 @@ def _batch(lane: Lane, step: int, epoch: int, number: int, masks: Masks) -> tupl
     job, recipe, chosen = lane.job, lane.job.recipe, lane.plan[number]
     seed = seed_of(recipe.seed, 4, step)
     targets = torch.from_numpy(job.training.targets[chosen])
-    features = lane.source.batch(lane.places[chosen], epoch)
+    features = lane.source.batch(lane.places[chosen], pass_of(lane.job, epoch, number))
     features, targets = mix(features, targets, len(job.classes), recipe.augment, seed)
     inputs = job.setting.place(features)
     rate, parts = recipe.model.dropout, recipe.train.parts

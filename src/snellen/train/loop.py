@@ -18,7 +18,7 @@ from snellen.run import Run
 from snellen.train import checkpoint, stages
 from snellen.train.checkpoint import State
 from snellen.train.draws import seed_of
-from snellen.train.enter import Entered, batches, enter
+from snellen.train.enter import Entered, batches, enter, pass_of
 from snellen.train.fit import fitted
 from snellen.train.job import Job, begin
 from snellen.train.look import at_end, exchanged
@@ -136,7 +136,7 @@ def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -
     lr = now.set_rate(job.recipe.optim.lr, state.stage_steps, state.scores)
 
     waited = -time.perf_counter()
-    inputs, targets = now.pair(job, chosen, state.epoch)
+    inputs, targets = now.pair(job, chosen, pass_of(job, state.epoch, state.batch))
     waited += time.perf_counter()
     inputs, targets = mix(inputs, targets, len(job.classes), job.recipe.augment, seed)
 

@@ -13,7 +13,7 @@ import torch
 
 from snellen.train import stages
 from snellen.train.draws import seed_of
-from snellen.train.enter import Entered, batches, enter
+from snellen.train.enter import Entered, batches, enter, pass_of
 from snellen.train.job import Job
 from snellen.train.mix import mix
 from snellen.train.optimizer import set_rate
@@ -100,7 +100,9 @@ def _step(job: Job, now: Entered, number: int, loss: Any, step: int, rate: float
     now.net.train()
     stages.set_modes(job.model, freeze_norm=job.recipe.train.freeze_norm)
     set_rate(now.optimizer.param_groups, rate)
-    batch = mix(*now.pair(job, chosen, epoch), len(job.classes), job.recipe.augment, seed)
+    batch = mix(
+        *now.pair(job, chosen, pass_of(job, epoch, step % len(plan))), len(job.classes), job.recipe.augment, seed
+    )
     parts = min(job.recipe.train.parts, len(chosen))
     value = forward_backward(now.net, loss, batch, job.setting, parts=parts, scaler=now.scaler)
     if now.scaler.is_enabled():

@@ -1,0 +1,173 @@
+"""Sabotage of trainings on masks: three spoiled ones, each named and healed by `snellen run`, and done nothing about beside it.
+
+    python bench/sabotage_dense.py DATA --out RESULTS [--budget 6m] [--only rate,background,masks] [--size 96] [--seed 0]
+
+DATA holds stamps_seg and nuclei_dsb2018_faults. `rate`: 100 times the advised rate. `background`: the rarest class keeps 6 of its
+training images, and cross-entropy without weights counts pixels alone. `masks`: masks that were planted wrong. Beside each the
+same recipe is trained seed after seed, for as long as healing took, and the run that is best on validation is taken: nothing
+but luck. Both answer the same validation and test images and are paired by image. RESULTS/NAME.json is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from snellen.improve.pair import pair
+from snellen.rows import Statistics
+from snellen.run import Run
+
+# Training images that the rarest class keeps.
+KEPT = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A way to spoil a training: what `data` is made into, the `options` of the command, which rules would be right to speak, and
+    remedies that go to the cause."""
+
+    data: str
+    options: tuple[str, ...]
+    rules: tuple[str, ...]
+    remedies: tuple[str, ...]
+    spoil: Callable[[Path, Path], Path] = lambda source, out: source
+
+
+def cut_rarest(source: Path, out: Path) -> Path:
+    """A copy of masks and images in which only the first KEPT training masks of the rarest class still hold it."""
+    if out.exists():
+        return out
+    shutil.copytree(source, out)
+    masks = sorted((out / "masks" / "train").glob("*.png"))
+    held = {path: {*np.unique(np.asarray(Image.open(path))).tolist()} for path in masks}
+    rarest = min(set().union(*held.values()), key=lambda number: sum(number in ids for ids in held.values()))
+    for path in [path for path in masks if rarest in held[path]][KEPT:]:
+        path.unlink()
+        next((out / "images" / "train").glob(f"{path.stem}.*")).unlink()
+    return out
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "rate": Scenario(
+        "stamps_seg", ("--set", "optim.lr=5e-2"),
+        ("rate_too_high", "diverging", "gradient_exploding", "gradient_unstable", "oscillating", "collapsed", "nonfinite"),
+        ("lower_lr", "reduce_lr", "clip"),
+    ),
+    "background": Scenario(
+        "stamps_seg", ("--set", "loss={name: pixel_cross_entropy, settings: {}}"),
+        ("background_takes_all", "weak_overlap", "class_imbalance", "tiny_classes"),
+        ("dice_focal", "balanced_crops", "larger_images"), cut_rarest,
+    ),
+    "masks": Scenario(
+        "nuclei_dsb2018_faults", (),
+        ("swapped_masks", "misregistered_masks", "empty_masks", "mask_objects_missing", "eroded_masks", "dilated_masks",
+         "ragged_masks", "coarse_masks"),
+        ("drop_suspect_masks",),
+    ),
+}  # fmt: skip
+
+
+def main() -> None:
+    """Run the scenarios that have no answer yet; print one JSON line each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--budget", default="6m")
+    parser.add_argument("--only", default=",".join(SCENARIOS))
+    parser.add_argument("--size", type=int, default=96, help="data.size and data.eval_size")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    for name in given.only.split(","):
+        path = given.out / f"{name}-{given.seed}.json"
+        if not path.is_file():
+            told = scenario(name, given)
+            path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        print(path.read_text(encoding="utf-8"), flush=True)
+
+
+def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
+    """One spoiled training, healed and not."""
+    how, folder = SCENARIOS[name], given.out / f"{name}-{given.seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    data = how.spoil(given.data / how.data, given.out / f"{name}-data")
+    sizes = [word for key in ("size", "eval_size") for word in ("--set", f"data.{key}={given.size}")]
+    options = [*how.options, *sizes, "--budget", given.budget, "--seed", str(given.seed)]
+    answer = snellen(data, folder / "healed", options)
+    first = first_run(folder / "healed")
+    other, runs = nothing(data, folder, first, answer["seconds"])
+    arms = [rows(other)], [rows(final(folder / "healed"))]
+    effect = pair(*arms, metric="miou", level=0.95)
+    return {
+        "scenario": name, "seed": given.seed, "n": effect.samples, "nothing": effect.baseline, "healed": effect.candidate,
+        "effect": effect.effect, "low": effect.low, "high": effect.high, "first": first.cost["score"], "control_runs": runs,
+        "seconds": answer["seconds"], **named(how, answer, first),
+    }  # fmt: skip
+
+
+def named(how: Scenario, answer: Mapping[str, Any], first: Run) -> dict[str, Any]:
+    """Rules that spoke of the first run and of the data, those that were right, and what was tried and decided."""
+    said = {finding.rule for finding in first.findings if finding.severity != "info"}
+    said |= {finding["rule"] for finding in answer["findings"] if finding["severity"] != "info"}
+    keys = ("remedy", "finding", "metric", "effect", "low", "high", "decision")
+    tried = [{key: verdict[key] for key in keys} for verdict in answer["verdicts"]]
+    return {
+        "named": sorted(said), "right": [rule for rule in how.rules if rule in said], "verdicts": tried,
+        "remedy": [one["remedy"] for one in tried if one["remedy"] in how.remedies],
+    }  # fmt: skip
+
+
+def nothing(data: Path, folder: Path, first: Run, seconds: float) -> tuple[Run, int]:
+    """The recipe of the first run with seed after seed, as many as fill the time; the one that is best on validation."""
+    first.recipe.save(folder / "first.yaml")
+    tried: list[Run] = []
+    spent = 0.0
+    while not tried or spent + 0.5 * spent / len(tried) < seconds:
+        case, seed = folder / f"nothing-{len(tried)}", first.recipe.seed + len(tried)
+        same = ["--recipe", str(folder / "first.yaml"), "--seed", str(seed), "--no-heal"]
+        spent += float(snellen(data, case, same)["seconds"])
+        tried.append(final(case))
+    return max(tried, key=lambda run: run.cost["score"]), len(tried)
+
+
+def snellen(data: Path, out: Path, options: list[str]) -> dict[str, Any]:
+    """What `snellen run --json` prints; raises SystemExit with what it said where it could not be done."""
+    command = [sys.executable, "-m", "snellen", "run", str(data), "--out", str(out), "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def first_run(case: Path) -> Run:
+    """The run of the recipe that was planned, before any remedy."""
+    plan = json.loads((case / "plan.json").read_text(encoding="utf-8"))["recipe"]
+    return next(
+        run for run in (Run(path.parent) for path in (case / "runs").glob("*/DONE")) if run.recipe.plain() == plan
+    )
+
+
+def final(case: Path) -> Run:
+    """The run that was handed over."""
+    return Run(case / "runs" / json.loads((case / "final.json").read_text(encoding="utf-8"))["run"])
+
+
+def rows(run: Run) -> Statistics:
+    """Validation and test images together: what the comparison has most power on."""
+    joined: Statistics = run.predictions("val").joined(run.predictions("test"))
+    return joined
+
+
+if __name__ == "__main__":
+    main()
