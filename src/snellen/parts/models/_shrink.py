@@ -78,7 +78,8 @@ def _waves() -> Tensor:
     places = torch.arange(BLOCK, dtype=torch.float64)
     waves = torch.cos(math.pi / BLOCK * (places[None] + 0.5) * places[:, None]) * (2 / BLOCK) ** 0.5
     waves[0] /= 2**0.5
-    return waves.float()[:, None]
+    kernels: Tensor = waves.float()[:, None]
+    return kernels
 
 
 def _phases(waves: Tensor) -> Tensor:
