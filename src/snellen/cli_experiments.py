@@ -72,7 +72,9 @@ def ablate(
     out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, seed: SEED = None, resume: RESUME = False,
     lang: LANG = "en", json: JSON = False,
 ) -> None:  # fmt: skip
-    """Add techniques one after another, and leave each out, paired; what was published stands beside what is measured.
+    """Show what each technique brings, paired.
+
+    Adds them one after another, and leaves each out; what was published stands beside what is measured.
 
     Example: snellen ablate photos/ --techniques augment,cutmix,cosine,label-smoothing --budget 30m
     """
@@ -90,7 +92,9 @@ def search(
     out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, seed: SEED = None, resume: RESUME = False,
     lang: LANG = "en", json: JSON = False,
 ) -> None:  # fmt: skip
-    """Search for better settings by successive halving, of the head or of whole trainings; writes best.yaml.
+    """Search for better settings; writes best.yaml.
+
+    By successive halving, of the head or of whole trainings.
 
     Example: snellen search photos/ --candidates 27
 

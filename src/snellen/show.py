@@ -141,6 +141,15 @@ def _part(shelf: Shelf, name: str) -> dict[str, Any]:
     return {"name": name, "about": shelf.about(name), "settings": given, "required": required}
 
 
+def _part(shelf: Shelf, name: str) -> dict[str, Any]:
+    about, settings = described(shelf, name), shelf.settings(name).items()
+    return {
+        "name": name, "about": about.what, "source": about.source,
+        "settings": {key: plain(value) for key, value in settings if value is not ...},
+        "required": [key for key, value in settings if value is ...],
+    }  # fmt: skip
+
+
 def _setting(key: str, value: Any) -> str:
     return f"{key} (required)" if value is ... else f"{key}={value!r}"
 
