@@ -162,16 +162,6 @@ class Shelf:
         tree = ast.parse(self.file(name).read_text(encoding="utf-8"))
         return ast.get_docstring(_definition(tree, name, self.file(name))) or ast.get_docstring(tree) or ""
 
-    def about(self, name: str) -> str:
-        """What the part is, in a line: the first paragraph of its file's docstring without its source (of a rule, the first
-        sentence), else of its own."""
-        tree = ast.parse(self.file(name).read_text(encoding="utf-8"))
-        text = ast.get_docstring(tree) or ast.get_docstring(_definition(tree, name, self.file(name))) or ""
-        line = " ".join(text.split("\n\n")[0].split())
-        if line.startswith("What it does "):
-            return line.removeprefix("What it does ").partition(". ")[0].rstrip(".") + "."
-        return line.partition(" (SPEC")[0]
-
 
 def hint(word: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
     """'; did you mean …?' with the nearest names, or the names there are."""

@@ -131,14 +131,7 @@ def shelves(name: str | None, *, json: bool) -> None:
             about = described(shelf, part)
             settings = ", ".join(_setting(key, value) for key, value in shelf.settings(part).items())
             line = f"  {part}  {settings}  " if settings else f"  {part}  "
-            out.print(safe(f"{line}{about.what}  [{about.source}]"), markup=False, highlight=False, soft_wrap=True)
-
-
-def _part(shelf: Shelf, name: str) -> dict[str, Any]:
-    settings = shelf.settings(name).items()
-    required = [key for key, value in settings if value is ...]
-    given = {key: plain(value) for key, value in settings if value is not ...}
-    return {"name": name, "about": shelf.about(name), "settings": given, "required": required}
+            out.print(f"{line}{about.what}  [{about.source}]", markup=False, highlight=False, soft_wrap=True)
 
 
 def _part(shelf: Shelf, name: str) -> dict[str, Any]:
