@@ -53,15 +53,15 @@ def opinion(given: Mapping[str, Any], *, json: bool, lang: str = "en") -> None:
     if log["unseen"]:
         say(f"  the log does not hold: {', '.join(log['unseen'])}", "dim")
     _findings(out, given["findings"], lang)
+    if given["advice"]:
+        say("What may help (advice; nothing of it is proved for this training)", "bold")
+    for item in given["advice"]:
+        say(f"  {item['finding']} → {item['remedy']}: {item['what']}" + (f" [{item['how']}]" if item["how"] else ""))
     blind = [row["rule"] + ": " + str(row["evidence"].get("needs")) for row in given["findings"] if not row["looked"]]
     if blind:
         say("Rules that did not look, and what they need", "bold")
         for line in blind:
             say(f"  {line}", "dim")
-    if given["advice"]:
-        say("What may help (advice; nothing of it is proved for this training)", "bold")
-    for item in given["advice"]:
-        say(f"  {item['finding']} → {item['remedy']}: {item['what']}" + (f" [{item['how']}]" if item["how"] else ""))
 
 
 def page(given: Mapping[str, Any], *, json: bool) -> None:
