@@ -307,6 +307,7 @@ def test_the_languages_have_the_same_keys() -> None:
         "states.",
         "steps.",
         "remedies.",
+        "planted.",
     )
     assert {key for key in own if not key.startswith(open_ended)} <= english | {"costs", "steps"}
     plain = words.flatten(json.loads((words.TEXT / "en.json").read_text()))

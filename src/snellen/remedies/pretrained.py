@@ -9,7 +9,7 @@ from snellen.values import Finding, Remedy, Safety
 CURES = ("from_noise",)
 SOURCE = "SPEC M1, M2; Kornblith et al. 2019, arXiv:1805.08974."
 SAFETY: Safety = "safe"
-ORDER = 5
+ORDER = 100
 SCREENS = False
 RESTORES = True
 APPLIES = {"model.weights": "none"}
