@@ -55,7 +55,7 @@ def test_two_classes_have_no_weights() -> None:
 
 
 def test_several_classes_are_not_trained_where_nothing_tells_them_apart() -> None:
-    few, many = (_advised(_catalog(classes), 60.0) for classes in (2, 5))
+    few, many = (_advised(_catalog(classes), 12.0) for classes in (2, 5))
     assert few.data.size < 128 <= many.data.size
 
 
