@@ -21,7 +21,9 @@ def dice_focal(finding: Finding, recipe: Recipe, *, gamma: float = 2.0) -> Remed
     focal = float(now.settings.get("gamma", 2.0)) if now.name == "dice_focal" else 0.0
     if now.name == "dice_focal" and focal >= gamma:
         return None
-    patch: dict[str, Any] = {"loss": {"name": "dice_focal", "settings": {"gamma": gamma}}}
+    # Weights of classes stay.
+    kept = now.settings if now.name == "dice_focal" else {}
+    patch: dict[str, Any] = {"loss": {"name": "dice_focal", "settings": {**kept, "gamma": gamma}}}
     before = f"{now.name} with gamma {focal:g}" if now.name == "dice_focal" else now.name
     return Remedy(
         name="dice_focal",

@@ -52,7 +52,7 @@ def advice(
     images = int(given.get("train.batch") or min(PATCHES, facts.n))
     each = int(given.get("degrade.patches") or max(1, PATCHES // images))
     a_pass, looks = _seconds(facts, cost, base, sizes[0], each)
-    steps = max(1, facts.n // images)
+    steps = -(-facts.n // images)
     passes = int(
         given.get("train.passes") or (_passes(facts.time, a_pass, steps) if budget else max(1, round(FEWEST / steps)))
     )

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 BLOCK, STEP = 16, 4
 # What a squared coefficient is divided by for the mean of a block, which always stays.
 TINY = 1e-12
+# Doublings of the gain's exponent: more is nearer to a hard threshold.
+SHARPNESS = 3
 
 
 class Shrink(nn.Module):
@@ -63,12 +65,12 @@ class Shrink(nn.Module):
         return whole.permute(0, 2, 1, 3).reshape(n, 1, height, width) / (BLOCK // STEP) ** 2
 
     def _gained(self, coefficients: Tensor) -> Tensor:
-        """Each coefficient c times r⁸ / (1 + r⁸), r = c / threshold: nearly a hard threshold, and smooth. What is exported computes
+        """Each coefficient c times r¹⁶ / (1 + r¹⁶), r = c / threshold: nearly a hard threshold, and smooth. What is exported computes
         in another order, and a coefficient near the threshold must not decide between two pictures."""
         ratio = coefficients * coefficients
         ratio *= self.scale
-        ratio *= ratio
-        ratio *= ratio
+        for _ in range(SHARPNESS):
+            ratio *= ratio
         # Where this is infinite, nothing is taken off.
         return coefficients - coefficients / (1 + ratio)
 
