@@ -12,7 +12,7 @@ import pytest
 
 from snellen.annotations import objects_column
 from snellen.catalog import Catalog
-from snellen.data.boxes import MISPLACED, copies, overlaps, pair
+from snellen.data.boxes import copies, overlaps, pair
 from snellen.shelf import CATALOG_RULES
 from snellen.testing import findings_of
 from snellen.values import Finding
@@ -111,36 +111,26 @@ def test_pairing_takes_the_best_first_and_a_box_that_was_moved_away_last() -> No
 
 
 @pytest.mark.parametrize(
-    ("kind", "suggested"),
-    [
-        ("oversize", [30, 30, 50, 50]),
-        ("undersize", [30, 30, 50, 50]),
-        ("shifted", [45, 30, 85, 70]),
-        ("spurious", None),
-    ],
+    ("better", "kind"),
+    [([30, 30, 50, 50], "oversize_boxes"), ([0, 0, 90, 80], "undersize_boxes"), ([45, 30, 85, 70], "shifted_boxes")],
 )
-def test_every_misplaced_box_is_of_one_kind(kind: str, suggested: list[float] | None) -> None:
-    values = {"score": 0.15, "foreground": 0.2, "match": 0.25, "match_score": 0.9, **dict.fromkeys(MISPLACED, 0.1)}
-    columns = {f"object_{name}": [[value]] for name, value in {**values, kind: 0.7}.items()}
-    frames = {"object_better": [[[45, 30, 85, 70]]], "object_frame": [[[30, 30, 50, 50]]]}
-    case = drawn([20, 20, 60, 60], **columns, **frames)
-    found = {name: findings_of(CATALOG_RULES, f"{name}_boxes", case) for name in MISPLACED}
-    assert [name for name, findings in found.items() if findings] == [kind]
-    (entry,) = found[kind][0].evidence["objects"]
-    assert entry.get("box") == (None if suggested is None else tuple(map(float, suggested)))
-
-
-def test_a_shifted_box_beside_which_nothing_is_seen_has_no_suggestion() -> None:
-    values = {"score": 0.15, "foreground": 0.2, "match": 0.0, "match_score": 0.0, **dict.fromkeys(MISPLACED, 0.0)}
-    columns = {f"object_{name}": [[value]] for name, value in {**values, "shifted": 0.8}.items()}
-    case = drawn([20, 20, 60, 60], **columns, object_better=[[None]], object_frame=[[[30, 30, 50, 50]]])
-    (finding,) = findings_of(CATALOG_RULES, "shifted_boxes", case)
-    assert "box" not in finding.evidence["objects"][0]
+def test_every_misplaced_box_is_of_one_kind(better: list[float], kind: str) -> None:
+    values = {"score": 0.15, "foreground": 0.2, "match": 0.25, "match_score": 0.9, "frame_match": 0.25}
+    columns = {f"object_{name}": [[value]] for name, value in values.items()}
+    case = drawn([20, 20, 60, 60], **columns, object_better=[[better]], object_frame=[[better]])
+    found = [
+        name
+        for name in ("shifted_boxes", "oversize_boxes", "undersize_boxes")
+        if findings_of(CATALOG_RULES, name, case)
+    ]
+    assert found == [kind]
+    (finding,) = findings_of(CATALOG_RULES, kind, case)
+    assert finding.evidence["objects"][0]["box"] == tuple(map(float, better))
 
 
 def test_what_was_not_measured_is_no_fault() -> None:
     nan = float("nan")
-    values = dict.fromkeys(("score", "foreground", "match", "match_score", "own", "rival", *MISPLACED), nan)
+    values = dict.fromkeys(("score", "foreground", "match", "match_score", "frame_match", "own", "rival"), nan)
     columns = {f"object_{name}": [[value]] for name, value in values.items()}
     case = drawn(
         [20, 20, 60, 60],

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from snellen.annotations import Objects, objects_column, read_per_object
 from snellen.catalog import Catalog, MissingSignal
-from snellen.data.boxes import MISPLACED
+from snellen.data.boxes import row_overlaps
 from snellen.data.content import contents
 from snellen.data.formats.notes import with_note
 from snellen.data.pixels import Pixels, open_pixels
@@ -73,11 +73,15 @@ def test_what_is_measured_stands_beside_every_object(
     monkeypatch.setattr(second_look, "MOST_STEPS", 8)
     part = clean[0].take(np.arange(16))
     measured = measure_objects(part, clean[1], model, Setting(), size=SIZE)
-    count = len(Objects.of(measured))
-    for name in ("score", "foreground", "own", "rival", "match", "match_score", *MISPLACED):
+    box = Objects.of(measured).box
+    for name in ("score", "foreground", "own", "rival", "match", "match_score", "frame_match"):
         values = read_per_object(measured, f"object_{name}").astype(float)
-        assert len(values) == count
+        assert len(values) == len(box)
         assert ((values >= 0) & (values <= 1)).all(), name
+    frames = np.stack([np.asarray(frame) for frame in read_per_object(measured, "object_frame")])
+    np.testing.assert_allclose(
+        row_overlaps(box, frames), read_per_object(measured, "object_frame_match").astype(float), atol=1e-3
+    )
     assert measured.has("proposals")
 
 

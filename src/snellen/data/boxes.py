@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-# How a box can be misplaced: beside its object, much larger than it, much smaller, or around nothing.
-MISPLACED = ("shifted", "oversize", "undersize", "spurious")
 ALONE = -1
 # Below this overlap two boxes are not about one object.
 TOUCH = 0.08

@@ -1,27 +1,52 @@
-"""Boxes that are probably misplaced: which kind of fault that is, and the finding about one kind."""
+"""Boxes whose object is seen elsewhere, or larger or smaller: which kind of fault that is, and the finding about one kind."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from snellen.catalog import Catalog
-from snellen.data.boxes import MISPLACED, row_overlaps
+from snellen.data.boxes import areas, row_intersections, row_overlaps
 from snellen.rules.objects import Seen, objects_finding, rounded
 from snellen.values import Finding
 
+# So much of the smaller box lies in the larger one, whose sides are so many times as long on the average.
+WITHIN, TIMES = 0.8, 1.2
 
-def misplaced_finding(rule: str, catalog: Catalog, kind: str, *, sure: float, words: str) -> list[Finding]:
-    """One finding about the boxes that are probably (`sure`, 0..1) misplaced, and in this way before all others; the surest first."""
+
+def kinds(drawn: np.ndarray, better: np.ndarray) -> np.ndarray:
+    """[m] text: what would be wrong with each box [m, 4] if the other frame is right."""
+    drawn, better = np.nan_to_num(drawn), np.nan_to_num(better)
+    shared, own, other = row_intersections(drawn, better), areas(drawn), areas(better)
+    times = np.sqrt(own / np.maximum(other, 1e-9))
+    oversize = (shared >= WITHIN * other) & (times >= TIMES)
+    undersize = (shared >= WITHIN * own) & (times <= 1 / TIMES)
+    return np.where(oversize, "oversize", np.where(undersize, "undersize", "shifted"))
+
+
+def resized_finding(rule: str, catalog: Catalog, kind: str, *, sure: float, words: str) -> list[Finding]:
+    """One finding about the boxes that are too large or too small, by where the detector would move them; the worst first."""
     seen = Seen.of(catalog)
-    odds, judged = np.nan_to_num(seen.odds), int(np.isfinite(seen.odds[:, 0]).sum())
-    frames = seen.better if kind == "shifted" else seen.frame
-    resized = odds[:, : MISPLACED.index("spurious")]
-    doubt = resized.sum(axis=1)
-    places = np.flatnonzero((doubt >= sure) & (resized.argmax(axis=1) == MISPLACED.index(kind)))
+    return _finding(rule, catalog, seen, seen.resized, seen.frame, kind, (sure, words))
+
+
+def shifted_finding(rule: str, catalog: Catalog, *, sure: float, words: str) -> list[Finding]:
+    """One finding about the boxes whose object is seen beside them, the surest first."""
+    seen = Seen.of(catalog)
+    beside = kinds(seen.objects.box, seen.frame) == "shifted"
+    return _finding(rule, catalog, seen, np.where(beside, seen.misplaced, 0.0), seen.better, "", (sure, words))
+
+
+def _finding(
+    rule: str, catalog: Catalog, seen: Seen, doubts: np.ndarray, frames: np.ndarray, kind: str, told: tuple[float, str]
+) -> list[Finding]:
+    sure, words = told
+    doubt, judged = np.nan_to_num(doubts), int(np.isfinite(seen.score).sum())
+    fits = kinds(seen.objects.box, frames) == kind if kind else np.ones(len(doubt), dtype=bool)
+    places = np.flatnonzero((doubt >= sure) & fits)
     if not len(places):
         return []
     places = places[np.argsort(-doubt[places], kind="stable")]
-    match = row_overlaps(seen.objects.box[places], np.nan_to_num(frames[places]))
+    match = row_overlaps(seen.objects.box[places], frames[places])
     overlap = float(np.median(match))
     message = (
         f"{len(places)} of {judged} boxes {words}: a detector that has not learnt from their images sees other frames, "
@@ -29,12 +54,7 @@ def misplaced_finding(rule: str, catalog: Catalog, kind: str, *, sure: float, wo
     )
     evidence = {"count": len(places), "total": judged, "overlap": overlap, "limit": sure}
     each = [
-        _entry(frames[place], share, doubt[place]) for place, share in zip(places.tolist(), match.tolist(), strict=True)
+        {"what": f"overlap {share:.2f} with what is seen, doubt {doubt[place]:.2f}", "box": rounded(frames[place])}
+        for place, share in zip(places, match, strict=True)
     ]
     return objects_finding(rule, catalog, seen.objects, places, message=message, evidence=evidence, each=each)
-
-
-def _entry(frame: np.ndarray, share: float, doubt: float) -> dict[str, object]:
-    if not np.isfinite(frame).all():
-        return {"what": f"nothing is seen near it, probability {doubt:.2f}"}
-    return {"what": f"overlap {share:.2f} with what is seen, probability {doubt:.2f}", "box": rounded(frame)}

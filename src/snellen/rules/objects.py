@@ -10,7 +10,6 @@ import numpy as np
 
 from snellen.annotations import Objects, read_per_object
 from snellen.catalog import Catalog, MissingSignal
-from snellen.data.boxes import MISPLACED
 from snellen.values import Finding, Severity
 
 LISTED = 200
@@ -39,16 +38,26 @@ class Seen:
     match_score: np.ndarray
     better: np.ndarray
     frame: np.ndarray
-    odds: np.ndarray  # [m, 4] probability that it is misplaced, by kind (MISPLACED)
+    frame_match: np.ndarray
 
     @classmethod
     def of(cls, catalog: Catalog) -> Seen:
         """Raises MissingSignal where the objects were not measured."""
-        names = ("score", "foreground", "match", "match_score")
+        names = ("score", "foreground", "match", "match_score", "frame_match")
         values = {name: measured(catalog, f"object_{name}") for name in names}
-        odds = np.stack([measured(catalog, f"object_{kind}") for kind in MISPLACED], axis=1)
-        better, frame = _boxes(catalog, "better"), _boxes(catalog, "frame")
-        return cls(Objects.of(catalog), better=better, frame=frame, odds=odds, **values)
+        return cls(Objects.of(catalog), better=_boxes(catalog, "better"), frame=_boxes(catalog, "frame"), **values)
+
+    @property
+    def resized(self) -> np.ndarray:
+        """[m] by how much the box would change if it were drawn as the detector would move it, 0..1; NaN where it says nothing."""
+        return np.asarray(1 - self.frame_match)
+
+    @property
+    def misplaced(self) -> np.ndarray:
+        """[m] how sure it is that the object's frame is elsewhere, 0..1: another frame is sure and overlaps little with the drawn
+        one, the drawn one is not sure, and would be moved far by itself. NaN where there is no other frame."""
+        doubt = self.match_score * (1 - self.match) * (1 - self.score) * (1 - self.frame_match)
+        return np.asarray(np.where(self.match > 0, doubt, np.nan))
 
 
 def _boxes(catalog: Catalog, name: str) -> np.ndarray:

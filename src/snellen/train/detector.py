@@ -7,9 +7,7 @@ the network looks at.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -59,17 +57,9 @@ class Opinion:
 
     def mean_at(self, rows: Tensor, other: Opinion) -> Opinion:
         """Half of each at these rows [k], where the other has something to say; as it is elsewhere."""
-        return self.with_at(rows, self.take(rows).mean(other))
-
-    def with_at(self, rows: Tensor, other: Opinion) -> Opinion:
-        """The other's at these rows [k], its own elsewhere."""
-        pairs = ((self.probabilities, other.probabilities), (self.overlap, other.overlap), (self.step, other.step))
+        both = self.take(rows).mean(other)
+        pairs = ((self.probabilities, both.probabilities), (self.overlap, both.overlap), (self.step, both.step))
         return Opinion(*(whole.index_copy(0, rows, part) for whole, part in pairs))
-
-    def split(self, counts: Sequence[int]) -> list[Opinion]:
-        """Parts of so many boxes each."""
-        ends = list(accumulate(counts, initial=0))
-        return [self.take(slice(start, end)) for start, end in pairwise(ends)]
 
 
 class Head(nn.Module):

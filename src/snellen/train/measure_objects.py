@@ -20,11 +20,8 @@ from snellen.data.formats.notes import with_note
 from snellen.data.pixels import Pixels
 from snellen.train.detector import Head, Opinion, detect, judge, train_head
 from snellen.train.drawn import Drawn, anchors_of, folds_of
-from snellen.train.frame_features import frame_features
-from snellen.train.frame_odds import Evidence, frame_odds
 from snellen.train.machine import Setting, looking
 from snellen.train.maps import BATCH, Eye, Maps
-from snellen.train.misplaced import Misplaced
 from snellen.train.object_columns import View, columns
 from snellen.train.regions import Portion, Regions, copied, gather, targets
 from snellen.train.second_look import Cutter, Lessons, out_of_fold
@@ -41,11 +38,9 @@ STEPS = (150, 360)
 # Objects that are seen in an image at most: by the number of its boxes, and within these bounds.
 SEEN_PER_BOX, SEEN = 1.5, (50, 240)
 # Of the second look, for every image: proposals that are not settled, which is to overlap with a drawn box so much, or sure
-# so little. And in all: drawn boxes (the most doubted), and of every box copies to learn from, a little moved and misplaced.
+# so little. And in all: drawn boxes (the most doubted), and moved copies of boxes to learn from.
 AGAIN, SETTLED, DULL = 16, 0.7, 0.15
-MOST_DRAWN = 5000
-COPIES, MOST_COPIES = 1, 750
-TRIALS, MOST_TRIALS = 3, 2250
+MOST_DRAWN, COPIES, MOST_COPIES = 5000, 4, 3000
 # Images on whose boxes the second look finds its directions, and boxes of each.
 SHOWN, SHOWN_EACH = 60, 6
 
@@ -66,9 +61,8 @@ def measure_objects(
     Per object: `object_score` (the box frames one object, 0..1), `object_foreground` (something is there), `object_own` and
     `object_rival` (probability of its class and of the best other, given that something is there), `object_suggested` (that
     other class), `object_match` (overlap with the box that is seen for it, 0: none), `object_match_score`, `object_better`
-    (that box); `object_shifted`, `object_oversize`, `object_undersize`, `object_spurious`: probability that it is misplaced in
-    this way, by what its detector says of boxes that were misplaced on purpose. NaN, empty and null where nothing was measured: objects
-    with a problem, images that cannot be used, fewer than FEWEST_BOXES boxes, more than drawn.MOST_ON_IMAGE in one image. Of more than `most` images an even part is looked at
+    (that box). NaN, empty and null where nothing was measured: objects with a problem, images that cannot be used, fewer
+    than FEWEST_BOXES boxes, more than drawn.MOST_ON_IMAGE in one image. Of more than `most` images an even part is looked at
     and about("objects_judged") says how many. `size` is the side of the stored images. A model that does not show its maps
     (`forward_intermediates`) leaves the catalog as it is. Raises MissingSignal without `objects`, `width` and `height`.
     Time and memory of learning are bounded; judging grows with images and boxes up to `most`.
@@ -78,20 +72,12 @@ def measure_objects(
     look = max(size, SIDE)
     drawn = Drawn.of(catalog, pixels, look, most=most)
     if drawn.count < FEWEST_BOXES or len(drawn.rows) < FOLDS:
-        return catalog.with_columns(columns(catalog, drawn, [], []))
-    given = _Given(drawn, pixels, model, looking(setting), look, seed, tuple(_misplaced(drawn, look, seed)))
+        return catalog.with_columns(columns(catalog, drawn, []))
+    given = _Given(drawn, pixels, model, looking(setting), look, seed)
     folds = folds_of(catalog, drawn.rows, folds=FOLDS, seed=seed)
-    views, evidence = _second_look(given, folds, _first_look(given, folds))
-    odds = frame_odds(evidence, folds, seed=seed)
+    views = _second_look(given, folds, _first_look(given, folds))
     left = int((catalog.column("verdict").astype(str) == OK).sum()) - len(drawn.rows)
-    return with_note(catalog.with_columns(columns(catalog, drawn, views, odds)), "images_uncompared", left)
-
-
-def _misplaced(drawn: Drawn, size: int, seed: int) -> Iterator[Misplaced]:
-    chance = torch.Generator().manual_seed(seed + 1)
-    each = min(TRIALS, MOST_TRIALS / drawn.count)
-    for image in range(len(drawn.rows)):
-        yield Misplaced.of(drawn.on(image), each, size, chance)
+    return with_note(catalog.with_columns(columns(catalog, drawn, views)), "images_uncompared", left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +88,12 @@ class _Given:
     setting: Setting
     size: int
     seed: int
-    misplaced: tuple[Misplaced, ...]
 
     def images(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         return self.pixels.gather(self.drawn.stored[np.asarray(rows, dtype=np.int64)])
 
 
-@dataclass(frozen=True, slots=True)
-class _First:
-    """Of every image: what is seen, with the opinion on drawn boxes, and the opinion on those that were misplaced."""
-
-    views: list[View]
-    misplaced: list[Opinion]
-
-
-def _first_look(given: _Given, folds: np.ndarray) -> _First:
+def _first_look(given: _Given, folds: np.ndarray) -> list[View]:
     """One pass of the network over the images that are learnt from, whose maps are kept, then one over the others."""
     drawn, count = given.drawn, len(given.drawn.rows)
     eye = Eye.learn(given.model, given.setting, given.pixels, drawn.stored, given.size)
@@ -126,11 +103,10 @@ def _first_look(given: _Given, folds: np.ndarray) -> _First:
     regions = _regions(given, maps, anchors)
     heads = [_head(given, regions, folds, fold) for fold in range(FOLDS)]
     rest = np.setdiff1d(np.arange(count), learnt)
-    views: dict[int, tuple[View, Opinion]] = {}
+    views: list[View | None] = [None] * count
     for image, seen in (*maps.items(), *_maps(eye, given, rest)):
-        boxes = drawn.on(image), given.misplaced[image].boxes
-        views[image] = _view(heads[folds[image]], seen, boxes, anchors, given.size)
-    return _First([views[image][0] for image in range(count)], [views[image][1] for image in range(count)])
+        views[image] = _view(heads[folds[image]], seen, drawn.on(image), anchors, given.size)
+    return [view for view in views if view is not None]
 
 
 def _maps(eye: Eye, given: _Given, images: np.ndarray) -> Iterator[tuple[int, Maps]]:
@@ -158,43 +134,36 @@ def _head(given: _Given, regions: Regions, folds: np.ndarray, fold: int) -> Head
     return train_head(regions, rows, len(given.drawn.names), given.setting, steps=steps, seed=given.seed + fold)
 
 
-def _view(head: Head, maps: Maps, boxes: tuple[Tensor, Tensor], anchors: Tensor, size: int) -> tuple[View, Opinion]:
-    drawn, misplaced = boxes
+def _view(head: Head, maps: Maps, boxes: Tensor, anchors: Tensor, size: int) -> View:
     # A drawn box is a good place to begin from, whatever stands there.
-    most = int(np.clip(SEEN_PER_BOX * len(drawn), *SEEN))
-    seen, opinion = detect(head, maps, torch.cat([anchors, drawn]), size, most=most)
-    judged = judge(head, maps, torch.cat([drawn, misplaced]), size)
-    own, wrong = judged.split([len(drawn), len(misplaced)])
-    return View(seen, opinion, own), wrong
+    most = int(np.clip(SEEN_PER_BOX * len(boxes), *SEEN))
+    seen, opinion = detect(head, maps, torch.cat([anchors, boxes]), size, most=most)
+    return View(seen, opinion, judge(head, maps, boxes, size))
 
 
 @dataclass(frozen=True, slots=True)
 class _Again:
-    """What of an image is looked at again: rows of its drawn boxes and of what is seen, boxes [k, 4] that were misplaced on purpose,
-    and copies [c, 4] that were moved a little."""
+    """What of an image is looked at again: rows of its drawn boxes and of what is seen, and moved copies [k, 4]."""
 
     drawn: Tensor
     seen: Tensor
-    misplaced: Tensor
     copies: Tensor
 
     def boxes(self, drawn: Tensor, view: View) -> Tensor:
-        return torch.cat([drawn[self.drawn], view.seen[self.seen], self.misplaced, self.copies])
+        return torch.cat([drawn[self.drawn], view.seen[self.seen], self.copies])
 
 
-def _second_look(given: _Given, folds: np.ndarray, first: _First) -> tuple[list[View], list[Evidence]]:
-    """The views after boxes were looked at alone: opinions averaged, proposals moved and sorted out again; and what both looks
-    tell of frames."""
+def _second_look(given: _Given, folds: np.ndarray, views: Sequence[View]) -> list[View]:
+    """The views after boxes were looked at alone: opinions averaged, proposals moved and sorted out again."""
     drawn = given.drawn
-    again = _chosen(given, first.views)
-    shown = [item.boxes(drawn.on(image), first.views[image]) for image, item in enumerate(again)]
+    again = _chosen(given, views)
+    shown = [item.boxes(drawn.on(image), views[image]) for image, item in enumerate(again)]
     parts = [targets(boxes, drawn.on(i), drawn.labels(i)) for i, boxes in enumerate(shown)]
     label, overlap, way = (torch.cat(values) for values in zip(*parts, strict=True))
     fold = torch.from_numpy(np.repeat(folds, [len(boxes) for boxes in shown]))
     lessons = Lessons(_cut_out(given, shown), label, overlap, way, fold)
     opinion = out_of_fold(lessons, given.setting, classes=len(drawn.names), folds=FOLDS, seed=given.seed)
-    pairs = list(_averaged(given, first, again, opinion))
-    return [view for view, _ in pairs], [evidence for _, evidence in pairs]
+    return list(_averaged(views, again, opinion, given.size))
 
 
 def _chosen(given: _Given, views: Sequence[View]) -> list[_Again]:
@@ -207,7 +176,6 @@ def _chosen(given: _Given, views: Sequence[View]) -> list[_Again]:
         _Again(
             torch.where(doubt[image] >= limit)[0],
             _unsettled(drawn.on(image), view),
-            given.misplaced[image].boxes,
             copied(drawn.on(image), copies, given.size, chance),
         )
         for image, view in enumerate(views)
@@ -240,28 +208,12 @@ def _cut_out(given: _Given, shown: Sequence[Tensor]) -> Tensor:
     return torch.cat([part for part in parts if len(part)])
 
 
-def _averaged(
-    given: _Given, first: _First, again: Sequence[_Again], opinion: Opinion
-) -> Iterator[tuple[View, Evidence]]:
-    parts = opinion.split(
-        [len(boxes) for item in again for boxes in (item.drawn, item.seen, item.misplaced, item.copies)]
-    )
-    for image, (view, item) in enumerate(zip(first.views, again, strict=True)):
-        own, other, wrong, _ = parts[4 * image : 4 * image + 4]
-        step = torch.zeros(len(view.seen), 4).index_copy(0, item.seen, other.step)
-        drawn = view.drawn.mean_at(item.drawn, own)
-        both = View.sorted_out(view.seen, step, view.opinion.mean_at(item.seen, other), drawn, given.size)
-        looks = (view.drawn, view.drawn.with_at(item.drawn, own)), (first.misplaced[image], wrong)
-        yield both, _evidence(given, image, both, looks)
-
-
-def _evidence(given: _Given, image: int, view: View, looks: tuple[tuple[Opinion, Opinion], ...]) -> Evidence:
-    boxes, wrong = given.drawn.on(image), given.misplaced[image]
-    score = view.opinion.score.double().numpy()
-    drawn, misplaced = (
-        frame_features(place, own, look, boxes, view.seen, score, given.size)
-        for place, own, look in zip(
-            (boxes, wrong.boxes), (np.arange(len(boxes)), wrong.owner.numpy()), looks, strict=True
-        )
-    )
-    return Evidence(drawn, misplaced, wrong.kind.numpy())
+def _averaged(views: Sequence[View], again: Sequence[_Again], opinion: Opinion, size: int) -> Iterator[View]:
+    start = 0
+    for view, item in zip(views, again, strict=True):
+        middle, end = start + len(item.drawn), start + len(item.drawn) + len(item.seen)
+        own = view.drawn.mean_at(item.drawn, opinion.take(slice(start, middle)))
+        second = opinion.take(slice(middle, end))
+        step = torch.zeros(len(view.seen), 4).index_copy(0, item.seen, second.step)
+        yield View.sorted_out(view.seen, step, view.opinion.mean_at(item.seen, second), own, size)
+        start = end + len(item.copies)

@@ -13,13 +13,13 @@ from torchvision.ops import nms
 
 from snellen.annotations import per_object
 from snellen.catalog import Catalog
-from snellen.data.boxes import ALONE, MISPLACED, areas, intersections, overlaps, pair
+from snellen.data.boxes import ALONE, areas, intersections, overlaps, pair, row_overlaps
 from snellen.train.box_steps import follow
 from snellen.train.detector import Opinion
 from snellen.train.drawn import Drawn
 
 PROPOSALS = pa.list_(pa.struct([("box", pa.list_(pa.float64(), 4)), ("label", pa.string()), ("score", pa.float64())]))
-NUMBERS = ("score", "foreground", "own", "rival", "match", "match_score", *MISPLACED)
+NUMBERS = ("score", "foreground", "own", "rival", "match", "match_score", "frame_match")
 BOXES = ("better", "frame")
 # Two seen boxes that overlap more are one object.
 SAME = 0.45
@@ -47,15 +47,15 @@ class View:
         return cls(there[kept], opinion.take(kept), drawn)
 
 
-def columns(catalog: Catalog, drawn: Drawn, views: Sequence[View], odds: Sequence[np.ndarray]) -> dict[str, Any]:
-    """All columns of `measure_objects`; without views there is nothing in them. `odds`: of every image [m, 1 + kinds]."""
+def columns(catalog: Catalog, drawn: Drawn, views: Sequence[View]) -> dict[str, Any]:
+    """All columns of `measure_objects`; without views there is nothing in them."""
     total = len(drawn.codes)
     numbers = {name: np.full(total, np.nan) for name in NUMBERS}
     boxes: dict[str, list[list[float] | None]] = {name: [None] * total for name in BOXES}
     suggested = np.full(total, "", dtype=object)
     proposals: list[list[dict[str, Any]]] = [[] for _ in range(len(catalog))]
     for image, view in enumerate(views):
-        told = {**_compared(drawn, image, view), **dict(zip(MISPLACED, odds[image].T[1:], strict=True))}
+        told = _compared(drawn, image, view)
         places = drawn.members[image]
         for name in NUMBERS:
             numbers[name][places] = told[name]
@@ -86,7 +86,7 @@ def _compared(drawn: Drawn, image: int, view: View) -> Mapping[str, Any]:
     names = np.asarray(drawn.names, dtype=object)
     frame = follow(drawn.on(image), view.drawn.step, drawn.size).numpy().astype(np.float64)
     return {
-        **values, "frame": (frame / drawn.scale[image]).tolist(), **_classes(view.drawn, drawn.codes[drawn.members[image]], names),
+        **values, "frame": (frame / drawn.scale[image]).tolist(), "frame_match": row_overlaps(boxes, frame), **_classes(view.drawn, drawn.codes[drawn.members[image]], names),
         "score": view.drawn.score.numpy(), "foreground": 1 - view.drawn.probabilities[:, 0].numpy(),
         "better": better, "proposals": _proposed(drawn, image, view, set(match[found].tolist()), names),
     }  # fmt: skip

@@ -19,7 +19,6 @@ import numpy as np
 
 from snellen.annotations import read_per_object
 from snellen.catalog import Catalog
-from snellen.data.boxes import MISPLACED
 from snellen.rules.objects import Seen, measured, objects_finding
 from snellen.values import Finding
 
@@ -35,7 +34,7 @@ def _case(*, own: float, rival: float, score: float) -> dict[str, object]:
         "match_score": 0.8,
         "own": own,
         "rival": rival,
-        **dict.fromkeys(MISPLACED, 0.0),
+        "frame_match": 0.8,
     }
     columns = {f"object_{name}": [[value]] for name, value in seen.items()}
     more = {"object_suggested": [["dog"]], "object_better": [[[20, 20, 60, 60]]], "object_frame": [[[20, 20, 60, 60]]]}
