@@ -25,6 +25,12 @@ LAST = [{"name": "last", "unfreeze": "last", "epochs": 3}]
 ONE = {"train.views": 1, "augment.mixup": 0.0, "stages": LAST}
 
 
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """A cache of its own: what an audit's pass keeps differs in its last bits from what a training computes for itself."""
+    return tmp_path / "kept"
+
+
 def everything(work) -> Samples:  # type: ignore[no-untyped-def]
     """All images of the tiny material, as an audit sees them: before they are divided."""
     catalog, pixels = tiny.material()
