@@ -67,8 +67,9 @@ def _processor() -> str:
 
 
 def collect(folder: Path = RESULTS) -> list[dict[str, Any]]:
-    """Every stored result, by script."""
-    return [store.read_json(path) for path in sorted(folder.glob("*.json"))]
+    """Every stored result of ratios, by script; what other benches keep beside them has tables of its own."""
+    found = [store.read_json(path) for path in sorted(folder.glob("*.json"))]
+    return [result for result in found if isinstance(result, Mapping) and "ratios" in result]
 
 
 def write_table(path: Path = TABLE, *, results: Path = RESULTS, limits: Path = LIMITS) -> None:

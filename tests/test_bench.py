@@ -262,3 +262,9 @@ def test_a_quick_run_ends_and_keeps_nothing(name: str, said: str, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert said in done.stdout
     assert sorted(copy.rglob("*")) == before
+
+
+def test_the_table_is_written_of_what_is_stored(tmp_path: Path) -> None:
+    """Beside the ratios there are results of other kinds in that folder."""
+    _results.write_table(tmp_path / "RESULTS.md")
+    assert "| 8 | our loop over the bare loop |" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
