@@ -1,6 +1,6 @@
 """What the audit's passes cost: pixel measurements beside decoding alone, copies and transforms beside the embedding.
 
-    python bench/audit_pass.py [--data FOLDER] [--rounds 7] [--quick]
+    python bench/audit_pass.py [--data FOLDER] [--rounds 3] [--quick]
 
 The pass that fills the pixel store measures whatever rules read of pixels alone. Peer: the same decoding by Pillow with as many threads,
 written to a file of the same kind, and nothing measured (peers/decode_only.py). Files: JPEG of 500 px and of 12 megapixels made
@@ -113,7 +113,7 @@ def first(catalog: Catalog, count: int) -> Catalog:
 
 def main() -> None:
     """Measure and keep."""
-    given = _command.parse(_command.parser(__doc__))
+    given = _command.parse(_command.parser(__doc__, rounds=3))  # A round takes minutes.
     with tempfile.TemporaryDirectory(prefix="snellen-bench-") as name:
         folder = Path(name)
         made = {

@@ -1,6 +1,6 @@
 """Row 4: the head trained on cached features, against the same with the frozen backbone run again in every epoch.
 
-    python bench/head_stage.py [--data FOLDER] [--images 1200] [--epochs 20] [--rounds 7] [--quick]
+    python bench/head_stage.py [--data FOLDER] [--images 1200] [--epochs 20] [--rounds 3] [--quick]
 
 Ours: `train()` with a recipe of one head stage; the features (of one augmented view of each image; a second line has the
 default of four) are computed within the measured time, from an empty cache. Peer: peers/frozen_loop.py, fresh augmentation
@@ -46,7 +46,7 @@ def together(found: Material) -> float:
 
 def main() -> None:
     """Measure and keep."""
-    made = _command.parser(__doc__)
+    made = _command.parser(__doc__, rounds=3)  # A round takes minutes.
     made.add_argument("--images", type=int, default=1200)
     made.add_argument("--epochs", type=int, default=20)
     given = _command.parse(made)

@@ -1,6 +1,6 @@
 """Row 6: wall time from a cold start until validation + test accuracy is what the careful plain loop reaches at its end.
 
-    python bench/time_to_accuracy.py --data FOLDER [--peer-epochs 4] [--budgets 90s,120s,…] [--fastai-python PYTHON] [--rounds 3]
+    python bench/time_to_accuracy.py --data FOLDER [--peer-epochs 4] [--budgets 90s,120s,…] [--fastai-python PYTHON] [--rounds 2]
 
 FOLDER has train, val and test. Every side is a program of its own that starts from nothing: peers/careful_loop.py,
 `snellen run FOLDER --budget B --json` with an empty cache, and peers/fastai_loop.py where an interpreter with fastai is named.
@@ -34,7 +34,7 @@ from snellen.improve.pair import pair
 from snellen.run import Predictions, Run
 
 HERE = Path(__file__).parent
-BUDGETS = "60s,80s,100s,120s,140s,160s,200s,240s,300s,400s"
+BUDGETS = "40s,50s,60s,80s,100s,120s,140s,160s,200s,240s,300s,400s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 def main() -> None:
     """Measure and keep."""
-    made = _command.parser(__doc__, rounds=3)
+    made = _command.parser(__doc__, rounds=2)
     made.add_argument("--peer-epochs", type=int, default=4)
     made.add_argument("--budgets", default=BUDGETS, help=f"tried in this order (default {BUDGETS})")
     made.add_argument("--options", default="", help="more options of snellen run, as one word")

@@ -29,7 +29,7 @@ PROVABLE_EPOCHS, PROVABLE_SIZES = 4, (128, 160)
 ASKED_SIZE = 96
 # Where not even so many epochs over all layers fit, the frozen beginning is computed once and only the end is trained:
 # this many epochs of the last stages, or the head alone. A trunk that is not trained gains nothing above HEAD_SIZE.
-LAST_EPOCHS, HEAD_SIZE = (8, 6, 4, 3), 224
+LAST_EPOCHS, HEAD_SIZE = (8, 6, 4, 3, 2), 224
 # Then the head learns from what the audit's pass has given for the images as they are. What the path takes of
 # the budget besides: seconds for start, probe, reports and export, and for reading, decoding and judging an image.
 FIXED, EACH = 20.0, 0.004

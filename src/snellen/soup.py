@@ -17,14 +17,13 @@ from torch import Tensor
 
 from snellen import store
 from snellen.case import Case
+from snellen.derived import derived
 from snellen.examine import diagnose
 from snellen.improve.heal import SAFETY, Healed
 from snellen.improve.lab import Lab
 from snellen.improve.pair import Effect, pair
 from snellen.run import Run
 from snellen.shelf import TASKS
-from snellen.ship.loaded import load
-from snellen.train.job import usable_for
 
 LEVEL = 0.95
 # Runs of one recipe that are averaged at most: each further one brings less.
@@ -89,7 +88,7 @@ def ingredients(case: Case, healed: Healed) -> list[list[Run]]:
 
 def _fits(run: Run, first: Run) -> bool:
     """Another seed or recipe, with the same network on the same images and classes, that was trained to its end."""
-    if run.folder == first.folder or MARK in run.folder.name or run.cost.get("stopped"):
+    if run.folder == first.folder or run.cost.get("derived") or run.cost.get("stopped"):
         return False
     mine, other = first.recipe, run.recipe
     same = (
@@ -110,21 +109,9 @@ def _made(lab: Lab, first: Run, runs: Sequence[Run]) -> Run:
     """The soup as a run of its own: recipe and signals are those of the first run, weights and predictions its own."""
     names = [run.folder.name for run in runs]
     mark = hashlib.blake2b("\n".join(names).encode(), digest_size=3).hexdigest()
-    made = Run(first.folder.with_name(f"{first.folder.name.rpartition('-s')[0]}{MARK}{mark}"))
-    if made.done:
-        return made
-    Run.create(made.folder, first.recipe, first.catalog, first.environment)
-    made.journal.rewind(lambda record: False)  # What a crash left.
-    made.journal.append(*first.journal.read())
+    name = f"{first.folder.name.rpartition('-s')[0]}{MARK}{mark}"
     tensors = average([store.read_tensors(run.checkpoint("best"))[0] for run in runs])
-    store.write_tensors(made.checkpoint("best"), tensors, {"averaged": len(runs)})
-    loaded = load(made)
-    usable = usable_for(loaded.recipe, lab.catalog)
-    for split in ("val", "train"):
-        part = usable.take(usable.rows(first.predictions(split).ids))
-        made.write_predictions(split, loaded.predict(part, lab.pixels))
-    made.finish({**first.cost, "averaged": names})
-    return made
+    return derived(lab, first, name, tensors, {"averaged": names})
 
 
 def _about(runs: Sequence[Run], effects: dict[str, Effect], *, kept: bool) -> dict[str, Any]:

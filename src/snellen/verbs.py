@@ -23,6 +23,7 @@ from snellen.result import result
 from snellen.run import Run
 from snellen.soup import soup
 from snellen.store import Journal
+from snellen.temper import temper
 from snellen.values import Finding, SnellenError
 
 Watch = Callable[[Mapping[str, Any]], None]
@@ -60,7 +61,7 @@ def run(
         return _store(case, result(case, _chosen(case), case.audit, report, seconds=final["seconds"]["total"]))
     plan = prepare.prepare(case, settings, watch=watch, began=began)
     lab = _lab(case, plan, budget, began, watch, stop)
-    healed = _chosen(case) or (soup(lab, improve_after_training(lab, plan)) if heal else _train(lab, plan.recipe))
+    healed = _chosen(case) or (_improved(lab, plan) if heal else _train(lab, plan.recipe))
     finished = end(lab, healed, plan.findings, began=began)
     report = write_report(case, lang=lang)
     return _store(case, result(case, finished, plan.findings, report, seconds=time.monotonic() - began))
@@ -227,6 +228,11 @@ def demo(
         stop=stop,
     )  # fmt: skip
     return {**answer, "planted": found_of_planted(planted, FOUND_BY, answer["findings"])}
+
+
+def _improved(lab: Lab, plan: Plan) -> Healed:
+    """Train and heal; then what costs no training: the average of the runs, and their temperature."""
+    return temper(lab, soup(lab, improve_after_training(lab, plan)))
 
 
 def improve_after_training(lab: Lab, plan: Plan) -> Healed:

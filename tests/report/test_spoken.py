@@ -105,6 +105,7 @@ def test_everything_said_during_the_work_has_a_chinese_sentence() -> None:
         "prepare.py",
         "verbs.py",
         "soup.py",
+        "temper.py",
         "ending.py",
         "experiments.py",
         "improve",

@@ -13,6 +13,8 @@ Records = Sequence[Mapping[str, Any]]
 
 # A gap above this is likely over-fitting (SPEC S1): it is drawn in the colour of a warning.
 GAP = 0.3
+# Learning rates below this share of the highest lie below the axis; decades of the axis beyond the lowest and highest shown.
+SHOWN_RATES, EDGE = 1e-3, 0.1
 
 
 def losses(records: Records, words: Words, *, axis: str) -> Figure:
@@ -72,7 +74,12 @@ def rates(records: Records, words: Words) -> Figure:
     """Learning rate by epoch, on a logarithmic axis."""
     data = [{**_line(records, "lr", words("curve.lr"), colour("accent"), words), "showlegend": False}]
     data[0]["hovertemplate"] = "%{y:.2e}<extra>%{text}</extra>"
-    y = _log(words("axis.lr"), [number(record.get("lr")) for record in records])
+    known = [value for value in (number(record.get("lr")) for record in records) if value and value > 0]
+    # A cosine ends at almost nothing: that one point would press all others into a line.
+    shown = [value for value in known if value >= SHOWN_RATES * max(known)]
+    y = _log(words("axis.lr"), shown)
+    if shown:
+        y["range"] = [math.log10(min(shown)) - EDGE, math.log10(max(shown)) + EDGE]
     return figure(data, height=260, x=_epochs(records, words), y=y, extra=_stages(records))
 
 

@@ -107,6 +107,19 @@ def soup(material: Material, words: Words) -> str:
     return words(f"remedies_table.{which}", {"runs": len(made["runs"]), "effects": words("headline.comma").join(parts)})
 
 
+def temperature(material: Material, words: Words) -> str:
+    """By what the classifier was divided, and what that brought; empty where nothing was tried."""
+    made = material.case.read("temperature")
+    if made is None:
+        return ""
+    numbers = {key: words.effect("log_loss", made[key]) for key in ("effect", "low", "high")}
+    errors = {name: f"{made['ece'][name]:.3f}" for name in ("before", "after")}
+    told = {"temperature": f"{made['temperature']:.2f}", "unit": words.unit("log_loss"), "n": made["samples"]}
+    return words(
+        f"remedies_table.{'temperature' if made['kept'] else 'temperature_left'}", {**told, **numbers, **errors}
+    )
+
+
 def untried(material: Material, words: Words) -> list[View]:
     """Remedies that were proposed but have no verdict."""
     judged = {(verdict.remedy, verdict.finding) for verdict in material.verdicts}

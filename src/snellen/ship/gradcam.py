@@ -14,7 +14,8 @@ from PIL import Image
 from snellen.values import SnellenError
 
 QUALITY = 88
-BATCH = 16
+# A pass that is kept for going back through holds a tenth of a gigabyte for each image of 256 px.
+BATCH = 4
 
 
 def overlays(

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 from snellen.rows import FLOOR, Predictions
-
-# Logarithms of the least and the largest temperature.
-HEATS = (-2.5, 2.5)
+from snellen.tasks._temperature import crossed
 
 
 def accuracy(rows: Predictions) -> tuple[np.ndarray, np.ndarray]:
@@ -43,30 +38,7 @@ def calibrated_log_loss(rows: Predictions) -> tuple[np.ndarray, np.ndarray]:
     Ashukha et al. 2020 (arXiv:2002.06470, section 4.2); temperature: Guo et al. 2017 (arXiv:1706.04599). Each half of the
     samples, drawn by id, has the temperature that was fitted on the other half.
     """
-    logits = np.log(np.clip(rows.probabilities.astype(np.float64), FLOOR, 1.0))
-    values, half = np.zeros(len(rows.ids)), np.asarray([_half(sample) for sample in rows.ids])
-    for part in (False, True):
-        own, other = half == part, half != part
-        heat = _temperature(logits[other], rows.targets[other]) if other.any() else 1.0
-        values[own] = _log_probability(logits[own], rows.targets[own], heat)
-    return values, np.ones(len(rows.ids))
-
-
-def _half(sample: str) -> bool:
-    return bool(hashlib.blake2b(sample.encode(), digest_size=1).digest()[0] & 1)
-
-
-def _temperature(logits: np.ndarray, targets: np.ndarray) -> float:
-    def loss(log_heat: float) -> float:
-        return -float(_log_probability(logits, targets, float(np.exp(log_heat))).mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=HEATS, method="bounded", options={"xatol": 1e-3}).x))
-
-
-def _log_probability(logits: np.ndarray, targets: np.ndarray, heat: float) -> np.ndarray:
-    """[n] log of the target's probability at a temperature, not below log(FLOOR)."""
-    found = log_softmax(logits / heat, axis=1)[np.arange(len(targets)), targets]
-    return np.asarray(np.maximum(found, np.log(FLOOR)))
+    return log_loss(crossed(rows))
 
 
 METRICS: dict[str, Callable[[Predictions], tuple[np.ndarray, np.ndarray]]] = {

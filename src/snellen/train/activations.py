@@ -18,7 +18,7 @@ from snellen.train.boundary import Tail, tail_of
 from snellen.train.features import digest
 from snellen.train.job import Job
 from snellen.train.observe import RowsOf, predict, rows_of
-from snellen.train.source import ActivationSource, PixelSource, Samples
+from snellen.train.source import ActivationSource, PixelSource, Samples, at_once
 
 # Augmented views are shared by all seeds of a recipe: their draws come from this one.
 VIEW_SEED = 0
@@ -62,10 +62,11 @@ def views_of(job: Job) -> Iterator[Iterator[Tensor]]:
     each image as evaluation sees it, for it would show the same crop of it in every epoch."""
     views = view_count(job)
     if views == 1:
-        yield job.pool.plain(_viewed_at(job), *job.normal, batch=CHUNK)
+        yield job.pool.plain(_viewed_at(job), *job.normal)
         return
     source = PixelSource(job.pool, job.augmenter, VIEW_SEED)
-    chunks = np.split(np.arange(len(job.pool)), range(CHUNK, len(job.pool), CHUNK))
+    step = at_once(job.recipe.data.size)
+    chunks = np.split(np.arange(len(job.pool)), range(step, len(job.pool), step))
     for view in range(views):
         yield (source.batch(chosen, view) for chosen in chunks)
 
@@ -121,7 +122,7 @@ def _plain(job: Job, tail: Tail, samples: Samples) -> np.ndarray | None:
     if not _room(job.cache, shape, np.float32):
         return None
     name = _name(job, tail, samples, size=size, augment="plain", views=1)
-    parts = (_beginning(job, tail, images).numpy() for images in samples.plain(size, *job.normal, batch=CHUNK))
+    parts = (_beginning(job, tail, images).numpy() for images in samples.plain(size, *job.normal))
     return _stored(job.cache, name, shape, np.float32, parts)
 
 

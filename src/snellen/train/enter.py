@@ -17,9 +17,11 @@ from snellen.train.activations import cut, pays, tail_rows, view_count, view_sou
 from snellen.train.average import Average
 from snellen.train.draws import seed_of, uniforms
 from snellen.train.features import Head, cached, digest, embed, trunk_digest
+from snellen.train.folded import folded
 from snellen.train.job import Job
 from snellen.train.kept import kept, origin
 from snellen.train.observe import RowsOf, predict, rows_of
+from snellen.train.once import features
 from snellen.train.optimizer import optimizer_of, set_rate
 from snellen.train.source import ActivationSource, FeatureSource, PixelSource, Samples
 
@@ -177,9 +179,13 @@ def _views(job: Job, views: int) -> np.ndarray:
         return plain_features(job, job.pool, job.recipe.data.eval_size or job.recipe.data.size)[None]
     augment = job.recipe.augment.model_dump(mode="json", include={"parts", "aimed"})
     name = _name(job, job.pool, size=job.recipe.data.size, augment=augment, views=views)
-    return cached(
-        job.cache / "features", name, lambda: np.stack([embed(job.model, view, job.setting) for view in views_of(job)])
-    )
+    return cached(job.cache / "features", name, lambda: _computed(job))
+
+
+def _computed(job: Job) -> np.ndarray:
+    trial = next(job.pool.take(np.arange(min(2, len(job.pool)))).plain(job.recipe.data.size, *job.normal))
+    quick = folded(job.model, job.setting.place(trial))
+    return np.stack([embed(quick, view, job.setting) for view in views_of(job)])
 
 
 def plain_features(job: Job, samples: Samples, size: int) -> np.ndarray:
@@ -190,7 +196,7 @@ def plain_features(job: Job, samples: Samples, size: int) -> np.ndarray:
     if known is not None:
         return np.asarray(known[0][known[1]])
     name = _name(job, samples, size=size, augment="plain", views=1)
-    return cached(job.cache / "features", name, lambda: embed(job.model, samples.plain(size, *job.normal), job.setting))
+    return cached(job.cache / "features", name, lambda: features(job.model, samples, job.setting, size=size))
 
 
 def _name(job: Job, samples: Samples, *, size: int, augment: Any, views: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from snellen.catalog import OK, Catalog
 from snellen.data.pixels import Pixels
 from snellen.train.augment import normalise, resize
 from snellen.train.features import embed
+from snellen.train.folded import folded
 from snellen.train.job import normal_of
 from snellen.train.machine import Setting
+from snellen.train.source import at_once
 
 # What augmentations do: mirror (flip), and turn far (rotate beyond 90 degrees, TrivialAugment).
 TRANSFORMS = ("flip", "turn")
@@ -48,12 +51,12 @@ def measure_transforms(
     learnt = features[rows[known]].astype(np.float32)
     head = _Head(_points(learnt, _pictures(pixels, catalog.take(rows[known]))), codes[known], seed)
     part = catalog.take(rows[asked])
-    images, mean_std = _images(pixels, part, size), normal_of(model)
+    mean_std = normal_of(model)
+    quick = folded(model, setting.place(normalise(next(_images(pixels, part.take(range(1)), size)), *mean_std)))
 
     def taken(transform: str) -> np.ndarray:
-        moved = _moved(images, transform)
-        seen = (normalise(moved[at : at + BATCH], *mean_std) for at in range(0, len(moved), BATCH))
-        return head.classes(_points(embed(model, seen, setting), _moved(pictures, transform)))
+        seen = (normalise(_moved(images, transform), *mean_std) for images in _images(pixels, part, size))
+        return head.classes(_points(embed(quick, seen, setting), _moved(pictures, transform)))
 
     pictures, own = _pictures(pixels, part), codes[asked]
     before = head.classes(_points(features[rows[asked]].astype(np.float32), pictures))
@@ -106,9 +109,12 @@ def _unit(features: np.ndarray) -> np.ndarray:
     return np.asarray(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9))
 
 
-def _images(pixels: Pixels, part: Catalog, size: int) -> Tensor:
-    stored = torch.from_numpy(pixels.gather(pixels.rows_of(part))).permute(0, 3, 1, 2).float() / 255
-    return resize(stored, size)
+def _images(pixels: Pixels, part: Catalog, size: int) -> Iterator[Tensor]:
+    """The images [n, 3, size, size] in 0..1, some at a time: all of them at once would take hundreds of megabytes."""
+    rows, step = pixels.rows_of(part), at_once(size)
+    for at in range(0, len(rows), step):
+        stored = torch.from_numpy(pixels.gather(rows[at : at + step])).permute(0, 3, 1, 2).float() / 255
+        yield resize(stored, size)
 
 
 def _pictures(pixels: Pixels, part: Catalog) -> Tensor:

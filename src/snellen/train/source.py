@@ -15,6 +15,15 @@ from snellen.data.pixels import Pixels
 from snellen.train.augment import Augmenter, plain
 from snellen.train.draws import keys
 
+# Images of a forward pass at most and at least, and pixels of an image up to which it is the most.
+MOST, LEAST, PIXELS = 64, 8, 128**2
+
+
+def at_once(size: int) -> int:
+    """Images of `size` pixels per side that go through a network together where nothing is learnt. On a processor more of
+    them make nothing faster, and 64 of 256 px would hold more than a gigabyte between two layers."""
+    return MOST if torch.cuda.is_available() else max(LEAST, min(MOST, MOST * PIXELS // size**2))
+
 
 class Truth(Protocol):
     """What is wanted of samples beyond a label: a picture that belongs to each image. A reader (train/readers) makes it.
@@ -63,11 +72,12 @@ class Samples:
         truth = self.truth.take(chosen) if self.truth is not None else None
         return Samples(ids, self.keys[chosen], self.targets[chosen], self.rows[chosen], self.pixels, truth)
 
-    def plain(self, size: int, mean: tuple[float, ...], std: tuple[float, ...], *, batch: int = 64) -> Iterator[Tensor]:
+    def plain(self, size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Iterator[Tensor]:
         """Network input without augmentation, batch by batch, in order."""
         if self.truth is not None:
             yield from self.truth.plain(self, size, mean, std)
             return
+        batch = at_once(size)
         for start in range(0, len(self), batch):
             yield plain(self.pixels.gather(self.rows[start : start + batch]), size, mean, std)
 
