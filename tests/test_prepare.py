@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from snellen import prepare
+from snellen.budget import ENDING, ending
 from snellen.ending import timing
 from snellen.recipe import Recipe
 from snellen.train.machine import Setting
@@ -20,10 +21,10 @@ def test_parts_are_as_few_as_the_memory_asks_for(fits: int, parts: int, monkeypa
 
 
 def test_what_is_kept_for_the_ending_follows_the_budget() -> None:
-    kept = [prepare.ending(budget) for budget in (30.0, 160.0, 3600.0)]
+    kept = [ending(budget) for budget in (30.0, 160.0, 3600.0)]
     assert kept == sorted(kept)
     assert kept[0] < 10
-    assert kept[-1] == prepare.ENDING
+    assert kept[-1] == ENDING
     assert [timing(budget) for budget in (None, 10.0, 160.0, 3600.0)] == [4.0, 0.5, 1.6, 4.0]
 
 

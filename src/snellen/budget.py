@@ -28,11 +28,14 @@ PROVABLE_EPOCHS, PROVABLE_SIZES = 4, (128, 160)
 # Where the user has set the epochs, only the size is left to make a run short enough to be proved upon; not below this.
 ASKED_SIZE = 96
 # Where not even so many epochs over all layers fit, the frozen beginning is computed once and only the end is trained:
-# this many epochs of the last stages, or the head alone. A trunk that is not trained gains nothing above HEAD_SIZE.
-LAST_EPOCHS, HEAD_SIZE = (8, 6, 4, 3, 2), 224
+# this many epochs of the last stages, or the head alone. A trunk that is not trained gains nothing above HEAD_SIZE, and of small
+# images a head alone on larger ones is worth more than few epochs of the last stages: those get LAST_SIZE pixels.
+LAST_EPOCHS, LAST_SIZE, HEAD_SIZE = (8, 6, 4, 3), 160, 224
 # Then the head learns from what the audit's pass has given for the images as they are. What the path takes of
-# the budget besides: seconds for start, probe, reports and export, and for reading, decoding and judging an image.
-FIXED, EACH = 20.0, 0.004
+# the budget besides: seconds for start and probe, and for reading, decoding and judging an image.
+FIXED, EACH = 10.0, 0.004
+# Seconds that the budget keeps for test, Grad-CAM, export, latency and report: at most, at least, and of a budget between.
+ENDING, LEAST_ENDING, ENDING_SHARE = 25.0, 6.0, 0.06
 # Share of the time that is left once the audit is done: a shared machine can be slower than when it was probed.
 CAREFUL = 0.85
 # A batch is warped and coloured in about a tenth of a light model's step. Seconds of a head's epoch: fixed, and per image.
@@ -114,6 +117,11 @@ def left(cost: Cost, budget: float) -> float:
     return max(found, budget * 0.3)
 
 
+def ending(budget: float) -> float:
+    """Seconds that the budget keeps for what comes after the training."""
+    return min(ENDING, LEAST_ENDING + ENDING_SHARE * budget)
+
+
 def choose_size(
     catalog: Catalog, side: float, cost: Cost, budget: float | None, *, base: Recipe, given: Mapping[str, Any]
 ) -> tuple[int, int]:
@@ -184,10 +192,10 @@ def _within(
             return size, epochs
 
     def left(size: int) -> float:
-        """Seconds that an audit at this size leaves."""
+        """Seconds that an audit at this size leaves: what was measured, else what is to be expected."""
         if cost.left is not None:
             return CAREFUL * cost.left
-        return float(budget - FIXED - facts["all"] * (EACH + cost.forward(size)))
+        return CAREFUL * float(budget - ending(budget) - FIXED - facts["all"] * (EACH + cost.forward(size)))
 
     def part_fits(size: int, epochs: Epochs) -> bool:
         return fits(size, epochs, left(size if untrained(epochs) else evaluated_at(size, facts["side"])))
@@ -201,7 +209,8 @@ def _within(
 
 def _part(large: list[int], fitting: list[int], fits: Any) -> tuple[int, Epochs] | None:
     """The last stages at the largest size that leaves enough epochs, else the head alone at the largest size."""
-    for size, last in product(reversed(large), LAST_EPOCHS):
+    enough = [size for size in large if size >= LAST_SIZE] or large[-1:]
+    for size, last in product(reversed(enough), LAST_EPOCHS):
         epochs = {"head": 8, "last": last, "all": 0}
         if fits(size, epochs):
             return size, epochs

@@ -31,6 +31,7 @@ from snellen.cli_options import (
     STAGES,
     TASK,
 )
+from snellen.entry import leave
 
 
 def _version(asked: bool) -> None:
@@ -242,4 +243,7 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 a gate failed, 2 bad usage or input, 130 stopped and saved."""
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        leave(ended.code)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import importlib
 import logging
+import os
 import re
 import sys
 import warnings
@@ -36,7 +39,7 @@ def ready(parts: Path | None, recipe: Path | None, *, light: bool = False) -> It
         if parts and not parts.is_dir():
             raise SnellenError(f"--parts {parts} is not a folder")
         with using(*folders), _quiet():
-            yield (None if light else importlib.import_module("snellen.verbs")), console
+            yield (None if light else _verbs()), console
     except SnellenError as error:
         console.print(f"snellen: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(2) from None
@@ -48,6 +51,29 @@ def ready(parts: Path | None, recipe: Path | None, *, light: bool = False) -> It
             raise
         console.print("snellen: stopped; everything is saved. Go on with the same command and --resume.", markup=False)
         raise typer.Exit(130) from None
+
+
+def _verbs() -> Any:
+    """The verbs, imported without looking for garbage meanwhile: half a million objects are made that all stay, and looking through
+    them again and again took a quarter of the time (7.4 and 5.9 seconds with it, 5.1 and 4.8 without)."""
+    gc.disable()
+    try:
+        return importlib.import_module("snellen.verbs")
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def leave(code: str | int | None) -> None:
+    """End the process at once, when everything is written: taking libraries apart object by object took another 1.3 seconds."""
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        # Where the reader has gone, there is nobody to tell.
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 @contextlib.contextmanager

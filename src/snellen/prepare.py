@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from snellen.advise import Choice
-from snellen.budget import Cost, seconds
+from snellen.budget import Cost, ending, seconds
 from snellen.case import Case
 from snellen.catalog import Catalog
 from snellen.data.peek import shorter_side
@@ -25,8 +25,6 @@ from snellen.values import Finding
 
 Watch = Callable[[Mapping[str, Any]], None]
 
-# Seconds that the budget keeps for test, Grad-CAM, export, latency and report: at most, at least, and of a budget between.
-ENDING, LEAST_ENDING, ENDING_SHARE = 25.0, 6.0, 0.06
 # Share of the budget for probing the machine; a full probe takes about six seconds.
 PROBING = 0.03
 
@@ -40,11 +38,6 @@ class Plan:
     setting: Setting
     recipe: Recipe
     findings: tuple[Finding, ...]
-
-
-def ending(budget: float) -> float:
-    """Seconds that the budget keeps for what comes after the training."""
-    return min(ENDING, LEAST_ENDING + ENDING_SHARE * budget)
 
 
 def prepare(case: Case, settings: Settings, *, watch: Watch, began: float | None = None) -> Plan:

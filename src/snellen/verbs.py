@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from snellen import opening, prepare, survey
+from snellen.budget import ending
 from snellen.case import Case
 from snellen.ending import end
 from snellen.examine import diagnose as examine_run
@@ -259,7 +260,7 @@ def _train(lab: Lab, recipe: Recipe) -> Healed:
 
 def _lab(case: Case, plan: Plan, budget: float | None, began: float, watch: Watch, stop: Callable[[], bool]) -> Lab:
     # What comes after the healing: test, Grad-CAM, export, latency, report.
-    deadline = None if budget is None else began + budget - prepare.ending(budget)
+    deadline = None if budget is None else began + budget - ending(budget)
     experience = opening.cache_folder() / "experience.jsonl"
     return Lab(case, plan.catalog, plan.pixels, plan.setting, case.folder / "cache", watch, stop, deadline, experience)
 

@@ -61,17 +61,17 @@ def test_without_batch_norm_that_trains_there_is_one_mode_only(job) -> None:
 
 def test_only_what_is_affordable_is_looked_at(job) -> None:
     work = job(tiny.recipe(ALL))
-    # 29 images: a stage of 17 epochs is long enough for no eight images, one of 20 is.
-    assert few(work, 17) == 0
-    assert few(work, 20) == 8
+    # 29 images: a stage of 45 epochs is long enough for no eight images, one of 46 is.
+    assert few(work, 45) == 0
+    assert few(work, 46) == 8
     assert few(work, 10_000) == 16
 
 
 def test_a_long_stage_records_it_once_and_a_short_one_not(trained) -> None:
-    stages = [{"name": "all", "unfreeze": "all", "epochs": 20}]
+    stages = [{"name": "all", "unfreeze": "all", "epochs": 46}]
     run = trained(tiny.recipe({**ALL, "stages": stages}))
     (units,), (modes,) = run.signals("units"), run.signals("modes")
-    assert (units["epoch"], units["n"], modes["n"]) == (20, 8, 8)
+    assert (units["epoch"], units["n"], modes["n"]) == (46, 8, 8)
     assert all(0 <= share <= 1 for share in units["dead"].values())
     assert "dead_units" not in {finding.rule for finding in diagnose(run) if not finding.looked}
     with pytest.raises(MissingSignal):
@@ -79,7 +79,7 @@ def test_a_long_stage_records_it_once_and_a_short_one_not(trained) -> None:
 
 
 def test_validation_with_exchanged_channels(job, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = job(tiny.recipe({**ALL, "stages": [{"name": "all", "unfreeze": "all", "epochs": 20}]}))
+    work = job(tiny.recipe({**ALL, "stages": [{"name": "all", "unfreeze": "all", "epochs": 46}]}))
     assert exchanged(work) is None
     monkeypatch.setattr(module, "LEAST_EXCHANGED", 5)
     torch.manual_seed(0)

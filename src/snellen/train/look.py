@@ -24,7 +24,7 @@ from snellen.train.source import Samples
 
 # Images that are looked at: at most, at least; and the share of the stage's work that two passes may take. A training step
 # is worth three passes.
-MOST, LEAST, SHARE, STEP = 64, 8, 0.01, 3
+MOST, LEAST, SHARE, STEP = 64, 8, 0.004, 3
 MOST_EXCHANGED, LEAST_EXCHANGED = 128, 30
 # Activations that are off on one side, by the name of their class. Gates (sigmoid, tanh) have no such side.
 ONE_SIDED = ("relu", "silu", "swish", "gelu", "mish")
