@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from commands import call
 
-sys.path.append(str(Path(__file__).parent / "train"))
+sys.path.append(str(Path(__file__).parents[1] / "train"))
 import tiny
 
-from snellen.cli import app
 from snellen.data.read import read
 from snellen.improve import policy as searched
 from snellen.prepare import Plan
@@ -20,10 +19,6 @@ from snellen.recipe import Recipe
 from snellen.train.machine import Setting
 
 STAGES = [{"name": "head", "unfreeze": "head", "epochs": 2, "lr_scale": 5.0}]
-
-
-def call(*words: str | Path) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def test_expand_says_what_it_wrote(tmp_path: Path, photos) -> None:
