@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from snellen.case import Case
+from snellen.recipe import Recipe
 from snellen.rows import Rows
 from snellen.run import Run
 
@@ -26,15 +28,14 @@ def snellen(data: Path, out: Path, options: list[str]) -> dict[str, Any]:
 
 
 def first_run(case: Path) -> Run:
-    """The run of the recipe that was planned, before any remedy."""
-    plan = json.loads((case / "plan.json").read_text(encoding="utf-8"))["recipe"]
-    runs = (Run(path.parent) for path in (case / "runs").glob("*/DONE"))
-    return next(run for run in runs if run.recipe.plain() == plan)
+    """The run of the recipe that was planned, before any remedy; averages of its seeds have the same recipe and are not it."""
+    plan = Recipe.make(Case(case).read("plan")["recipe"])
+    return Case(case).run(plan.id, plan.seed)
 
 
 def final(case: Path) -> Run:
     """The run that was handed over."""
-    return Run(case / "runs" / json.loads((case / "final.json").read_text(encoding="utf-8"))["run"])
+    return Run(case / "runs" / Case(case).read("final")["run"])
 
 
 def rows(run: Run) -> Rows:
