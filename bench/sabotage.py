@@ -14,17 +14,14 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from _sabotage import again, final, first_run, rows, seed_after_seed, snellen, spoken, tried
 from snellen.improve.pair import pair
-from snellen.run import Predictions, Run
+from snellen.run import Run
 
 NO_REGULARISATION = (
     "augment.parts=[]", "augment.cutmix=0", "augment.mixup=0", "loss.settings={smoothing: 0.0}", "model.dropout=0",
@@ -39,7 +36,7 @@ METRIC = {"rate": "accuracy", "overfit": "accuracy", "rare": "recall_macro"}
 
 
 def main() -> None:
-    """Run all scenarios and print a table and one JSON line for each."""
+    """Run the scenarios; print one JSON line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--budget", default="6m")
@@ -69,13 +66,13 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
     healed, control, facts = [], [], {}
     for seed in range(given.seeds):
         folder = given.out / f"{name}-{seed}"
-        answer = _snellen(data, folder / "healed", [*options, "--budget", given.budget, "--seed", str(seed)])
-        first = _first_run(folder / "healed")
+        answer = snellen(data, folder / "healed", [*options, "--budget", given.budget, "--seed", str(seed)])
+        first = first_run(folder / "healed")
         began = time.monotonic()
         spend = _longer if given.control == "longer" else _seeds
-        rows, told = spend(data, folder, first, answer["seconds"])
-        healed.append(_rows(folder / "healed"))
-        control.append(rows)
+        other, told = spend(data, folder, first, answer["seconds"])
+        healed.append(rows(final(folder / "healed")))
+        control.append(rows(other))
         facts = _facts(name, answer, first) | {"control_seconds": round(time.monotonic() - began), **told}
     effect = pair(control, healed, metric=METRIC[name], level=0.95)
     loss = pair(control, healed, metric="log_loss", level=0.95)
@@ -86,78 +83,22 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _longer(data: Path, folder: Path, first: Run, seconds: float) -> tuple[Predictions, dict[str, Any]]:
+def _longer(data: Path, folder: Path, first: Run, seconds: float) -> tuple[Run, dict[str, Any]]:
     """The recipe of the first run with as many epochs as fill the time."""
     epochs = round(sum(stage.epochs for stage in first.recipe.stages) * seconds / max(first.cost["seconds"], 1.0))
-    first.recipe.save(folder / "first.yaml")
-    same = [
-        "--recipe",
-        str(folder / "first.yaml"),
-        "--epochs",
-        str(epochs),
-        "--seed",
-        str(first.recipe.seed),
-        "--no-heal",
-    ]
-    _snellen(data, folder / "control", same)
-    return _rows(folder / "control"), {"control": "longer", "control_epochs": epochs}
+    again(data, folder / "control", first, ["--epochs", str(epochs)], seed=first.recipe.seed)
+    return final(folder / "control"), {"control": "longer", "control_epochs": epochs}
 
 
-def _seeds(data: Path, folder: Path, first: Run, seconds: float) -> tuple[Predictions, dict[str, Any]]:
-    """The recipe of the first run with seed after seed, as many as fill the time; the one that is best on validation."""
-    first.recipe.save(folder / "first.yaml")
-    tried: list[tuple[float, Path]] = []
-    spent = 0.0
-    # The last one is begun where at least half of it fits.
-    while not tried or spent + 0.5 * spent / len(tried) < seconds:
-        case, seed = folder / f"control-{len(tried)}", first.recipe.seed + len(tried)
-        same = ["--recipe", str(folder / "first.yaml"), "--seed", str(seed), "--no-heal", "--set", "improve.soup=false"]
-        spent += float(_snellen(data, case, same)["seconds"])
-        tried.append((_final(case).cost["score"], case))
-    best = max(tried, key=lambda one: one[0])[1]
-    return _rows(best), {"control": "seeds", "control_runs": len(tried)}
-
-
-def _final(case: Path) -> Run:
-    return Run(case / "runs" / json.loads((case / "final.json").read_text())["run"])
-
-
-def _snellen(data: Path, out: Path, options: list[str]) -> dict[str, Any]:
-    command = [sys.executable, "-m", "snellen", "run", str(data), "--out", str(out), "--json", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 1):
-        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
-
-
-def _first_run(case: Path) -> Run:
-    plan = json.loads((case / "plan.json").read_text())["recipe"]
-    runs = [Run(path.parent) for path in (case / "runs").glob("*/DONE")]
-    return next(run for run in runs if run.recipe.plain() == plan)
-
-
-def _rows(case: Path) -> Predictions:
-    """Validation and test rows of the final run: the union is what the comparison has most power on."""
-    run = _final(case)
-    parts = [run.predictions(split) for split in ("val", "test")]
-    return Predictions(
-        tuple(i for part in parts for i in part.ids), np.concatenate([part.targets for part in parts]),
-        np.concatenate([part.probabilities for part in parts]), parts[0].classes,
-    )  # fmt: skip
+def _seeds(data: Path, folder: Path, first: Run, seconds: float) -> tuple[Run, dict[str, Any]]:
+    best, runs = seed_after_seed(data, folder, first, seconds)
+    return best, {"control": "seeds", "control_runs": runs}
 
 
 def _facts(name: str, answer: dict[str, Any], first: Run) -> dict[str, Any]:
-    named = sorted(
-        {finding.rule for finding in first.findings if finding.severity != "info"}
-        | {finding["rule"] for finding in answer["findings"] if finding["severity"] != "info"}
-    )
-    tried = [
-        {key: row[key] for key in ("remedy", "finding", "metric", "effect", "low", "high", "decision")}
-        for row in answer["verdicts"]
-    ]
+    named = sorted(spoken(answer, first))
     right = [rule for rule in named if rule in RULES[name]]
-    return {"named": named, "right": right, "verdicts": tried, "healed_seconds": round(answer["seconds"])}
+    return {"named": named, "right": right, "verdicts": tried(answer), "healed_seconds": round(answer["seconds"])}
 
 
 def _cut(data: Path, rare: str, out: Path) -> Path:

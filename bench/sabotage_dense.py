@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +21,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from _sabotage import final, first_run, rows, seed_after_seed, snellen, spoken, tried
 from snellen.improve.pair import pair
-from snellen.rows import Statistics
 from snellen.run import Run
 
 # Training images that the rarest class keeps.
@@ -105,7 +103,7 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
     options = [*how.options, *sizes, "--budget", given.budget, "--seed", str(given.seed)]
     answer = snellen(data, folder / "healed", options)
     first = first_run(folder / "healed")
-    other, runs = nothing(data, folder, first, answer["seconds"])
+    other, runs = seed_after_seed(data, folder, first, answer["seconds"])
     arms = [rows(other)], [rows(final(folder / "healed"))]
     effect = pair(*arms, metric="miou", level=0.95)
     return {
@@ -117,56 +115,11 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
 
 def named(how: Scenario, answer: Mapping[str, Any], first: Run) -> dict[str, Any]:
     """Rules that spoke of the first run and of the data, those that were right, and what was tried and decided."""
-    said = {finding.rule for finding in first.findings if finding.severity != "info"}
-    said |= {finding["rule"] for finding in answer["findings"] if finding["severity"] != "info"}
-    keys = ("remedy", "finding", "metric", "effect", "low", "high", "decision")
-    tried = [{key: verdict[key] for key in keys} for verdict in answer["verdicts"]]
+    said, verdicts = spoken(answer, first), tried(answer)
     return {
-        "named": sorted(said), "right": [rule for rule in how.rules if rule in said], "verdicts": tried,
-        "remedy": [one["remedy"] for one in tried if one["remedy"] in how.remedies],
+        "named": sorted(said), "right": [rule for rule in how.rules if rule in said], "verdicts": verdicts,
+        "remedy": [one["remedy"] for one in verdicts if one["remedy"] in how.remedies],
     }  # fmt: skip
-
-
-def nothing(data: Path, folder: Path, first: Run, seconds: float) -> tuple[Run, int]:
-    """The recipe of the first run with seed after seed, as many as fill the time; the one that is best on validation."""
-    first.recipe.save(folder / "first.yaml")
-    tried: list[Run] = []
-    spent = 0.0
-    while not tried or spent + 0.5 * spent / len(tried) < seconds:
-        case, seed = folder / f"nothing-{len(tried)}", first.recipe.seed + len(tried)
-        same = ["--recipe", str(folder / "first.yaml"), "--seed", str(seed), "--no-heal"]
-        spent += float(snellen(data, case, same)["seconds"])
-        tried.append(final(case))
-    return max(tried, key=lambda run: run.cost["score"]), len(tried)
-
-
-def snellen(data: Path, out: Path, options: list[str]) -> dict[str, Any]:
-    """What `snellen run --json` prints; raises SystemExit with what it said where it could not be done."""
-    command = [sys.executable, "-m", "snellen", "run", str(data), "--out", str(out), "--json", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 1):
-        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
-
-
-def first_run(case: Path) -> Run:
-    """The run of the recipe that was planned, before any remedy."""
-    plan = json.loads((case / "plan.json").read_text(encoding="utf-8"))["recipe"]
-    return next(
-        run for run in (Run(path.parent) for path in (case / "runs").glob("*/DONE")) if run.recipe.plain() == plan
-    )
-
-
-def final(case: Path) -> Run:
-    """The run that was handed over."""
-    return Run(case / "runs" / json.loads((case / "final.json").read_text(encoding="utf-8"))["run"])
-
-
-def rows(run: Run) -> Statistics:
-    """Validation and test images together: what the comparison has most power on."""
-    joined: Statistics = run.predictions("val").joined(run.predictions("test"))
-    return joined
 
 
 if __name__ == "__main__":

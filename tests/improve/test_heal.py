@@ -303,7 +303,7 @@ def test_proposed_remedies_are_stored_as_diffs(pretended: Pretended, remedies) -
 
 def test_what_costs_too_much_together_is_taken_back(pretended: Pretended, remedies) -> None:
     """Two remedies, each held to the margin by its trial; both together are not."""
-    from snellen.improve.kept import Kept, withdrawn
+    from snellen.improve.adopted import Adopted, withdrawn
 
     remedies("good", "harmful")
     pretended.gains = {"good": -0.05, "harmful": -0.6, "useless": 0.0}
@@ -320,13 +320,13 @@ def test_what_costs_too_much_together_is_taken_back(pretended: Pretended, remedi
         remedy="r", finding="fault", metric="log_loss", baseline=recipes[0].id, candidate=recipes[1].id, effect=0.1, low=0.0,
         high=0.2, level=0.95, samples=300, seeds=2, looks=1, seconds=3.0, decision="adopt", reason="",
     )  # fmt: skip
-    kept = Kept(RECIPE).then(recipes[1], told)
-    assert list(withdrawn(lab.case, kept)) == []
-    kept = kept.then(recipes[2], replace(told, baseline=recipes[1].id, candidate=recipes[2].id))
-    (back,) = withdrawn(lab.case, kept)
+    adopted = Adopted(RECIPE).then(recipes[1], told)
+    assert list(withdrawn(lab.case, adopted)) == []
+    adopted = adopted.then(recipes[2], replace(told, baseline=recipes[1].id, candidate=recipes[2].id))
+    (back,) = withdrawn(lab.case, adopted)
     assert (back.decision, back.metric, back.looks, back.seeds) == ("reject", "accuracy", 0, 2)
     assert "taken back" in back.reason
-    assert kept.before(back) == recipes[1]
+    assert adopted.before(back) == recipes[1]
 
 
 @pytest.mark.parametrize(

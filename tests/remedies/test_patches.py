@@ -121,6 +121,17 @@ def test_too_little_training() -> None:
     assert answer("balanced_sampling", BARE.change({"train.sampling": "balanced"})) is None
 
 
+def test_more_of_the_network_is_trained_step_by_step() -> None:
+    head = {"name": "mine", "unfreeze": "head", "epochs": 8, "lr_scale": 10.0}
+    for rule in ("frozen_too_much", "underfitting"):
+        kept, added = answer("unfreeze_more", BARE.change({"stages": [head]}), rule)["stages"]
+        assert {key: kept[key] for key in head} == head
+        assert (added["unfreeze"], added["epochs"], added["lr_scale"]) == ("last", 8, pytest.approx(3.0))
+    two = BARE.change({"stages": [kept, added]})
+    assert answer("unfreeze_more", two) == {"stages.1.unfreeze": "all"}
+    assert answer("unfreeze_more", two.change({"stages.1.unfreeze": "all"})) is None
+
+
 def test_a_remedy_says_on_which_score_it_will_be_judged() -> None:
     finding = Finding(rule="overfitting", severity="warn", message="1", samples=("a",))
     for name in ("dropout", "smaller_batch", "mixup", "augment", "cutmix", "weight_decay", "label_smoothing"):

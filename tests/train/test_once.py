@@ -15,7 +15,7 @@ from snellen.ship.loaded import load
 from snellen.train.enter import plain_features, view_features
 from snellen.train.features import embed
 from snellen.train.folded import folded
-from snellen.train.kept import keep, kept
+from snellen.train.kept_features import keep, kept
 from snellen.train.loop import train
 from snellen.train.machine import Setting
 from snellen.train.once import Keeping, features

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from snellen.examine import diagnose
+from snellen.improve.adopted import Adopted, withdrawn
 from snellen.improve.effort import effort
 from snellen.improve.experience import learn, promise, remembered
-from snellen.improve.kept import Kept, withdrawn
 from snellen.improve.lab import Lab
 from snellen.improve.prescribe import Prescription, prescribe
 from snellen.improve.screen import Look, screen
@@ -49,7 +49,7 @@ def heal(lab: Lab, recipe: Recipe, audit: Iterable[Finding]) -> Healed:
     wanted = _screened(lab, recipe, wanted, seconds)
     planned, seeds = _planned(lab, recipe, wanted, seconds)
     budget = Budget(recipe.improve.alpha, max(1, planned * (seeds - 1)))
-    used, kept = 0, Kept(recipe)
+    used, adopted = 0, Adopted(recipe)
     for prescription in wanted:
         remedy = _again(prescription, recipe, run)
         if remedy is None:
@@ -68,13 +68,13 @@ def heal(lab: Lab, recipe: Recipe, audit: Iterable[Finding]) -> Healed:
             learn(lab.experience, verdict, task=recipe.task, cost=cost)
         if verdict.decision == "adopt":
             recipe = recipe.change(remedy.patch)
-            kept = kept.then(recipe, verdict)
+            adopted = adopted.then(recipe, verdict)
             run = lab.trained(recipe, recipe.seed)
             run.write_findings(diagnose(run))
             seconds = float(run.cost["seconds"]) * SAFETY
-    for verdict in withdrawn(lab.case, kept):
+    for verdict in withdrawn(lab.case, adopted):
         enter(lab, verdict)
-        recipe = kept.before(verdict)
+        recipe = adopted.before(verdict)
         run = lab.trained(recipe, recipe.seed)
     return Healed(recipe, run, lab.case.verdicts)
 

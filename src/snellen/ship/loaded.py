@@ -20,7 +20,7 @@ from snellen.shelf import TASKS
 from snellen.train.augment import resize
 from snellen.train.features import Head, embed
 from snellen.train.job import normal_of, samples_of, usable_for
-from snellen.train.kept import kept, origin
+from snellen.train.kept_features import kept, origin
 from snellen.train.machine import Setting
 from snellen.train.observe import outputs, stored
 from snellen.train.source import Samples

@@ -19,7 +19,7 @@ from snellen.train.draws import seed_of, uniforms
 from snellen.train.features import Head, cached, digest, embed, trunk_digest
 from snellen.train.folded import folded
 from snellen.train.job import Job
-from snellen.train.kept import kept, origin
+from snellen.train.kept_features import kept, origin
 from snellen.train.observe import RowsOf, predict, rows_of
 from snellen.train.once import features
 from snellen.train.optimizer import optimizer_of, set_rate

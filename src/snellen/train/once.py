@@ -11,7 +11,7 @@ from torch import nn
 from snellen.train.features import embed
 from snellen.train.folded import folded
 from snellen.train.job import normal_of
-from snellen.train.kept import keep, origin
+from snellen.train.kept_features import keep, origin
 from snellen.train.machine import Setting
 from snellen.train.source import Samples
 

@@ -1,4 +1,4 @@
-"""Kept: what healing has adopted, one after another, and whether all of it together is still no worse than where it began.
+"""What healing has adopted, one after another, and whether all of it together is still no worse than where it began.
 
 Each remedy was proved on the metric that it claims, and may cost the recipe's own up to `improve.margin`. Several may not cost
 several times that: what they come to is measured on the runs that are there, and taken back from the last on.
@@ -19,15 +19,15 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Adopted:
     """`first` is where healing began; `steps` the recipes that were adopted, each with its verdict."""
 
     first: Recipe
     steps: tuple[tuple[Recipe, Verdict], ...] = ()
 
-    def then(self, recipe: Recipe, verdict: Verdict) -> Kept:
+    def then(self, recipe: Recipe, verdict: Verdict) -> Adopted:
         """With one more."""
-        return Kept(self.first, (*self.steps, (recipe, verdict)))
+        return Adopted(self.first, (*self.steps, (recipe, verdict)))
 
     def before(self, verdict: Verdict) -> Recipe:
         """The recipe that a withdrawn remedy was added to."""
@@ -35,12 +35,12 @@ class Kept:
         return next(recipe for recipe in recipes if recipe.id == verdict.baseline)
 
 
-def withdrawn(case: Case, kept: Kept) -> Iterator[Verdict]:
+def withdrawn(case: Case, adopted: Adopted) -> Iterator[Verdict]:
     """Verdicts that take back what was adopted, from the last on, until the recipe's own metric is no lower than at the first by more
     than the margin. A single remedy has been held to that by its trial."""
-    for recipe, verdict in reversed(kept.steps[1:]):
-        effect = _together(case, kept.first, recipe)
-        if effect.effect >= -kept.first.improve.margin and effect.high >= 0:
+    for recipe, verdict in reversed(adopted.steps[1:]):
+        effect = _together(case, adopted.first, recipe)
+        if effect.effect >= -adopted.first.improve.margin and effect.high >= 0:
             return
         yield replace(
             verdict, metric=effect.metric, effect=effect.effect, low=effect.low, high=effect.high, level=LEVEL, looks=0, seconds=0.0,

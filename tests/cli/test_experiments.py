@@ -3,56 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from commands import call
+from typer.testing import Result
 
-from snellen.cli import app
 from snellen.recipe import Recipe
 from snellen.report.experiment import KINDS, render
 from snellen.report.words import Words
+
+pytestmark = pytest.mark.usefixtures("probed")
 
 STAGES = "stages=[{name: head, unfreeze: head, epochs: 2, lr_scale: 5.0}, {name: all, unfreeze: all, epochs: 1}]"
 FAST = (
     "--set", "data.size=64", "--set", "data.eval_size=64", "--set", "model.name=test_efficientnet", "--set", "model.weights=none",
     "--set", "train.batch=8",
 )  # fmt: skip
-
-
-def call(*words: str | Path) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(scope="module", autouse=True)
-def probed(apart: Path) -> None:
-    """What the probe would find out, as if it were remembered."""
-    import torch
-
-    from snellen.train.probe import place
-
-    known = {
-        "precision": "fp32", "layout": "contiguous", "compile": False, "all": 0.01, "all_small": 0.003, "last": 0.006,
-        "forward": 0.003, "candidates": {"contiguous fp32": [0.01]}, "forwards": {"contiguous fp32": [0.003]}, "gain": 1.0,
-        "batch": 8, "busy": 0.0,
-    }  # fmt: skip
-    (apart / "probe").mkdir(exist_ok=True)
-    before = torch.get_num_threads()
-    for threads in {1, 2, os.cpu_count() or 1}:
-        torch.set_num_threads(threads)
-        for name in ("test_efficientnet:True", "tf_efficientnet_lite0:False"):
-            place(apart, name=name, size=64, small=32, batch=8).write_text(json.dumps(known))
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

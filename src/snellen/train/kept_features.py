@@ -1,4 +1,4 @@
-"""Kept: what a frozen network gave for images as they are, in one array for all who ask about some of these images."""
+"""What a frozen network gave for images as they are, kept in one array for all who ask about some of these images."""
 
 from __future__ import annotations
 
