@@ -57,7 +57,7 @@ def advise(
     boost = min(10.0, max(1.0, (FULL["all"] / max(epochs["all"], 1)) ** 2))
     choices = (
         _model(base), _size(sizes[0], facts, budget), _eval_size(*sizes, cropped=not untrained(epochs)), *_leaked(leaked), *_optimizer(facts),
-        _augment(facts), _mixes(epochs), _stages(epochs, boost), _batch(), *_views(facts, epochs), _sampling(facts),
+        _augment(facts), _mixes(epochs), *_loss(base, epochs), _stages(epochs, boost), _batch(), *_views(facts, epochs), _sampling(facts),
     )  # fmt: skip
     kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given) and _goes_with(base, choice))
     recipe = base.change({choice.key: choice.value for choice in kept}).change(given)
@@ -90,6 +90,15 @@ def _facts(catalog: Catalog, base: Recipe, given: Mapping[str, Any]) -> dict[str
         "batch": base.train.batch, "asked": base.optim.name if _set_by_user("optim.name", given) else "",
         "changing": tuple(catalog.about("changing") or ()),
     }  # fmt: skip
+
+
+def _loss(base: Recipe, epochs: Epochs) -> tuple[Choice, ...]:
+    """What the task's loss should not do where only a head is trained."""
+    if not untrained(epochs) or base.loss != Recipe().loss:
+        return ()
+    reason = "only a head is trained, on features that stand still: it has too little to over-fit with to be held back by smoothed labels"
+    zh = "只训练分类头，特征不变：参数少，不需要标签平滑"
+    return (Choice("loss.settings", {"smoothing": 0.0}, reason, "SPEC L1", zh),)
 
 
 def _model(base: Recipe) -> Choice:

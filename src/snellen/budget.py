@@ -28,9 +28,10 @@ PROVABLE_EPOCHS, PROVABLE_SIZES = 4, (128, 160)
 # Where the user has set the epochs, only the size is left to make a run short enough to be proved upon; not below this.
 ASKED_SIZE = 96
 # Where not even so many epochs over all layers fit, the frozen beginning is computed once and only the end is trained:
-# this many epochs of the last stages, or the head alone. A trunk that is not trained gains nothing above HEAD_SIZE, and of small
-# images a head alone on larger ones is worth more than few epochs of the last stages: those get LAST_SIZE pixels.
-LAST_EPOCHS, LAST_SIZE, HEAD_SIZE = (8, 6, 4, 3), 160, 224
+# this many epochs of the last stages, or the head alone. A head alone on large images is worth more than few epochs of the last
+# stages on small ones: those get LAST_SIZE pixels. A trunk that is not trained sees best a little above the 224 px with cropped
+# objects that it was pretrained on (Touvron et al. 2019): at HEAD_SIZE, also where images must be enlarged by up to ENLARGED.
+LAST_EPOCHS, LAST_SIZE, HEAD_SIZE, ENLARGED = (8, 6, 4, 3), 160, 256, 1.25
 # Then the head learns from what the audit's pass has given for the images as they are. What the path takes of
 # the budget besides: seconds for start and probe, and for reading, decoding and judging an image.
 FIXED, EACH = 10.0, 0.004
@@ -148,7 +149,9 @@ def plan(
     if given.get("epochs"):
         return _asked(facts, cost, budget, base, fitting, int(given["epochs"]))
     own_stages = any(key == "stages" or key.startswith("stages.") for key in given)
-    return _within(facts, cost, budget, base, fitting, partial=not own_stages)
+    # A size that is fixed is also a head's.
+    larger = [HEAD_SIZE] if not fixed and facts["side"] * ENLARGED >= HEAD_SIZE else []
+    return _within(facts, cost, budget, base, fitting, partial=not own_stages, alone=[*fitting, *larger])
 
 
 def _asked(
@@ -170,8 +173,8 @@ def _training(facts: Mapping[str, Any], cost: Cost, base: Recipe, size: int, epo
 
 
 def _within(
-    facts: Mapping[str, Any], cost: Cost, budget: float, base: Recipe, fitting: list[int], *, partial: bool
-) -> tuple[int, Epochs]:
+    facts: Mapping[str, Any], cost: Cost, budget: float, base: Recipe, fitting: list[int], *, partial: bool, alone: list[int],
+) -> tuple[int, Epochs]:  # fmt: skip
     def fits(size: int, epochs: Epochs, time: float) -> bool:
         return _training(facts, cost, base, size, epochs) <= time
 
@@ -200,21 +203,21 @@ def _within(
     def part_fits(size: int, epochs: Epochs) -> bool:
         return fits(size, epochs, left(size if untrained(epochs) else evaluated_at(size, facts["side"])))
 
-    found = _part(large, fitting, part_fits) if partial else None
+    found = _part(large, alone, part_fits) if partial else None
     if found is None and partial and cost.left is not None:
         # What the audit has taken cannot be had back: the head on what it computed takes seconds.
         return fitting[0], dict(ALONE)
     return found or (fitting[0], whole(fitting[0], time))
 
 
-def _part(large: list[int], fitting: list[int], fits: Any) -> tuple[int, Epochs] | None:
+def _part(large: list[int], alone: list[int], fits: Any) -> tuple[int, Epochs] | None:
     """The last stages at the largest size that leaves enough epochs, else the head alone at the largest size."""
     enough = [size for size in large if size >= LAST_SIZE] or large[-1:]
     for size, last in product(reversed(enough), LAST_EPOCHS):
         epochs = {"head": 8, "last": last, "all": 0}
         if fits(size, epochs):
             return size, epochs
-    return next(((size, dict(ALONE)) for size in reversed(fitting) if size <= HEAD_SIZE and fits(size, ALONE)), None)
+    return next(((size, dict(ALONE)) for size in reversed(alone) if size <= HEAD_SIZE and fits(size, ALONE)), None)
 
 
 def frozen(epochs: Epochs) -> bool:
