@@ -1,6 +1,6 @@
 """Row 4: the head trained on cached features, against the same with the frozen backbone run again in every epoch.
 
-    python bench/head_stage.py [--data FOLDER] [--images 1200] [--epochs 20] [--rounds 3] [--quick]
+    python bench/head_stage.py [--data FOLDER] [--images 1200] [--epochs 20] [--rounds 2] [--quick]
 
 Ours: `train()` with a recipe of one head stage; the features (of one augmented view of each image; a second line has the
 default of four) are computed within the measured time, from an empty cache. Peer: peers/frozen_loop.py, fresh augmentation
@@ -46,7 +46,7 @@ def together(found: Material) -> float:
 
 def main() -> None:
     """Measure and keep."""
-    made = _command.parser(__doc__, rounds=3)  # A round takes minutes.
+    made = _command.parser(__doc__, rounds=2)  # A round takes minutes.
     made.add_argument("--images", type=int, default=1200)
     made.add_argument("--epochs", type=int, default=20)
     given = _command.parse(made)
@@ -59,7 +59,7 @@ def main() -> None:
             "ten": lambda: scores.update(ten=together(found)),
             "peer": lambda: scores.update(peer=frozen_loop(hand)),
         }
-        measured = _command.measured(sides, given)
+        measured = _command.measured(sides, given, warm=False)
         note = f"{found}; {given.epochs} epochs, features computed within the time."
     said = {name: f"Validation accuracy {scores[name]:.3f}, peer {scores['peer']:.3f}." for name in sides}
     ratios = [

@@ -1,6 +1,6 @@
 """A training step with freed memory kept by the process, against the C library's default. (Not a row of the issue's table.)
 
-    python bench/memory.py [--model tf_efficientnet_lite0] [--sizes 128,224] [--rounds 7] [--quick]
+    python bench/memory.py [--model tf_efficientnet_lite0] [--sizes 128,224] [--rounds 3] [--quick]
 
 How memory is allocated belongs to a process, so every side is one of its own: it builds the model (fp32, channels last, weights
 from noise), takes two steps on 32 images of noise and then times five. The peer has SNELLEN_KEEP_MEMORY=0.
@@ -61,7 +61,7 @@ def side(given: argparse.Namespace, size: int, *, keep: bool, peaks: dict[str, i
 
 def main() -> None:
     """Measure and keep."""
-    made = _command.parser(__doc__)
+    made = _command.parser(__doc__, rounds=3)
     made.add_argument("--model", default="tf_efficientnet_lite0")
     made.add_argument("--sizes", default="128,224")
     made.add_argument("--child", type=int, default=None, help=argparse.SUPPRESS)

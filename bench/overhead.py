@@ -1,6 +1,6 @@
 """Row 8: what our loop costs over a bare PyTorch loop in the same settings, with all meters and rules on.
 
-    python bench/overhead.py [--data FOLDER] [--images 1200] [--epochs 3] [--rounds 7] [--quick]
+    python bench/overhead.py [--data FOLDER] [--images 300] [--epochs 2] [--rounds 7] [--quick]
 
 Ours: `train()` and then all rules of the run (journal, checkpoints, predictions and findings are written as always). Peer:
 peers/plain_loop.py, a loop by hand over the same batches, which writes nothing. Both begin by building the model, train all
@@ -37,8 +37,8 @@ def ours(found: Material) -> Run:
 def main() -> None:
     """Measure and keep."""
     made = _command.parser(__doc__)
-    made.add_argument("--images", type=int, default=1200)
-    made.add_argument("--epochs", type=int, default=3)
+    made.add_argument("--images", type=int, default=300)
+    made.add_argument("--epochs", type=int, default=2)
     given = _command.parse(made)
     with material(given, settings(given.epochs), images=given.images) as found:
         hand = at_hand(found)
