@@ -1,6 +1,6 @@
 """Row 8: what the autopilot costs a healthy training, beside the same training without it.
 
-    python bench/autopilot.py [--data FOLDER] [--images 300] [--epochs 2] [--head-epochs 30] [--rounds 5] [--quick]
+    python bench/autopilot.py [--data FOLDER] [--images 300] [--epochs 2] [--head-epochs 30] [--rounds 3] [--quick]
 
 Two trainings, each with and without by turns: all layers, and the head on cached features, whose short epochs are the hardest
 case for anything that is done once an epoch. Nothing goes wrong in either, so both sides do the same steps; the weights are
@@ -66,7 +66,7 @@ def compared(found: Material, stage: str, epochs: int, given: Any) -> tuple[Meas
 
 def main() -> None:
     """Measure and keep."""
-    made = _command.parser(__doc__, rounds=5)
+    made = _command.parser(__doc__, rounds=3)
     made.add_argument("--images", type=int, default=300)
     made.add_argument("--epochs", type=int, default=2, help="epochs of all layers")
     made.add_argument("--head-epochs", type=int, default=30)

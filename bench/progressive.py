@@ -1,6 +1,6 @@
 """Row 7: training at growing resolution against constant resolution, at equal epochs, with the difference of accuracy.
 
-    python bench/progressive.py [--data FOLDER] [--images 3600] [--epochs 8] [--rounds 2] [--quick]
+    python bench/progressive.py [--data FOLDER] [--images 800] [--epochs 5] [--rounds 2] [--quick]
 
 Both sides are `train()` with a head stage and a stage of all layers, with `train.progressive` true and false. Every round has
 a seed of its own, the same for both sides; accuracies are paired by seed and validation image (`snellen.improve.pair`), over
@@ -57,8 +57,8 @@ def words(effect: Effect) -> str:
 def main() -> None:
     """Measure and keep."""
     made = _command.parser(__doc__, rounds=2)  # A round takes minutes.
-    made.add_argument("--images", type=int, default=3600)
-    made.add_argument("--epochs", type=int, default=8, help="of the stage of all layers")
+    made.add_argument("--images", type=int, default=800)
+    made.add_argument("--epochs", type=int, default=5, help="of the stage of all layers")
     given = _command.parse(made)
     constant: list[Predictions] = []
     growing: list[Predictions] = []
