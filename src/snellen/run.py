@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ class Run:
     @property
     def recipe(self) -> Recipe:
         """The resolved recipe."""
-        return Recipe.load(self.folder / "recipe.yaml")
+        path = self.folder / "recipe.yaml"
+        return _recipe(path, path.stat().st_mtime_ns)
 
     @property
     def catalog(self) -> Catalog:
@@ -124,6 +126,12 @@ class Run:
     def checkpoint(self, name: str) -> Path:
         """Path of the checkpoint `last` or `best`."""
         return self.folder / "checkpoints" / f"{name}.safetensors"
+
+
+@lru_cache(maxsize=64)
+def _recipe(path: Path, changed: int) -> Recipe:
+    """Read once for as long as the file stays as it is: every rule asks for the recipe, and YAML is slow to read."""
+    return Recipe.load(path)
 
 
 def write_findings(path: Path, findings: Iterable[Finding]) -> None:
