@@ -96,7 +96,7 @@ def test_one_that_breaks_spoils_no_other(together) -> None:
 
 
 def test_features_are_computed_once(together, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from snellen.train import enter
+    from snellen.train import enter, once
 
     calls: list[int] = []
     real = enter.embed
@@ -105,7 +105,8 @@ def test_features_are_computed_once(together, tmp_path: Path, monkeypatch: pytes
         calls.append(1)
         return real(*given)
 
-    monkeypatch.setattr(enter, "embed", embed)
+    for module in (enter, once):
+        monkeypatch.setattr(module, "embed", embed)
     ways = ("as it is", "smoothing", "dropout, halves", "without some samples", "small batches")
     recipes = [recipe(WAYS[way]) for way in ways]
     together(*recipes, cache=tmp_path)
