@@ -59,7 +59,7 @@ def finish(script: str, ratios: Sequence[Ratio], parts: Sequence[Measured], give
         print(f"{ratio.row} {ratio.name}: {span}, goal {ratio.goal or 'none'}: {ratio.verdict}; {sides}; {ratio.note}")
     print(f"{len(every.kept)} rounds, {every.dropped} dropped; calibration {every.calibration}", flush=True)
     if not given.quick:
-        print(f"wrote {save(script, ratios, every, command(script)).name}")
+        print(f"wrote {save(script, ratios, every, command(Path(sys.argv[0]).stem)).name}")
 
 
 def command(script: str) -> str:

@@ -1,6 +1,6 @@
 """What the audit's passes cost: pixel measurements beside decoding alone, copies and transforms beside the embedding.
 
-    python bench/audit_pass.py [--data FOLDER] [--rounds 2] [--quick]
+    python bench/audit_pass.py [--data FOLDER] [--rounds 3] [--quick]
 
 The pass that fills the pixel store measures whatever rules read of pixels alone. Peer: the same decoding by Pillow with as many threads,
 written to a file of the same kind, and nothing measured (peers/decode_only.py). Files: JPEG of 500 px and of 12 megapixels made

@@ -1,6 +1,6 @@
 """Row 5: the last two stages trained from cached activations at the frozen boundary, against running the frozen part again.
 
-    python bench/boundary.py [--data FOLDER] [--images 240] [--epochs 8] [--views 2] [--rounds 7] [--quick]
+    python bench/boundary.py [--data FOLDER] [--images 1200] [--epochs 8] [--views 2] [--rounds 7] [--quick]
 
 Both sides are `train()` with a recipe of one `last` stage, with `train.cache` auto and off: off is the usual
 `requires_grad=False`. The whole trainings are compared, the making of the cache included; a second line compares an epoch
@@ -36,7 +36,7 @@ def trained(found: Material, recipe: Recipe, scores: dict[str, float]) -> dict[s
 def main() -> None:
     """Measure and keep."""
     made = _command.parser(__doc__)
-    made.add_argument("--images", type=int, default=240)
+    made.add_argument("--images", type=int, default=1200)
     made.add_argument("--epochs", type=int, default=8)
     made.add_argument("--views", type=int, default=2)
     given = _command.parse(made)

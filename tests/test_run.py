@@ -29,6 +29,15 @@ def test_what_is_known_before_training(run: Run) -> None:
     assert not again.done
 
 
+def test_a_recipe_that_was_written_again_is_read_again(run: Run) -> None:
+    before, changed = run.recipe, Recipe().change({"seed": 7}).resolve()
+    changed.save(run.folder / "recipe.yaml")
+    assert (before.seed, run.recipe) == (0, changed)
+    (run.folder / "recipe.yaml").unlink()
+    with pytest.raises(SnellenError, match=r"recipe\.yaml does not exist"):
+        _ = run.recipe
+
+
 def test_embeddings_stay_in_the_case(tmp_path: Path) -> None:
     catalog = Catalog.of_rows(ROWS).with_columns({"embedding": np.zeros((4, 2), dtype=np.float16)})
     assert not Run.create(tmp_path, Recipe(), catalog, {}).catalog.has("embedding")

@@ -112,6 +112,13 @@ def _model(base: Recipe) -> Choice:
 def _size(size: int, facts: Mapping[str, Any], budget: float | None) -> Choice:
     time = "no budget was given" if budget is None else f"{budget:.0f} s are given"
     reason = f"the images' shorter side is {facts['side']:.0f} px (median) and {time}: the largest size that leaves enough epochs"
+    if size > facts["side"]:
+        reason = (
+            f"the images' shorter side is {facts['side']:.0f} px (median); a network that is not trained itself sees best a little above "
+            "the size that it was pretrained at, so they are enlarged (Touvron et al. 2019)"
+        )
+        zh = f"图像短边中位数 {facts['side']:.0f} 像素；主干不训练时，略大于预训练尺寸看得最清楚，因此放大图像（Touvron 等 2019）"
+        return Choice("data.size", size, reason, "SPEC M1", zh)
     return Choice(
         "data.size", size, reason, "SPEC M1", f"图像短边中位数 {facts['side']:.0f} 像素；取仍有足够训练轮数的最大尺寸"
     )

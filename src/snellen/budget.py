@@ -28,8 +28,8 @@ PROVABLE_EPOCHS, PROVABLE_SIZES = 4, (128, 160)
 # Where the user has set the epochs, only the size is left to make a run short enough to be proved upon; not below this.
 ASKED_SIZE = 96
 # Where not even so many epochs over all layers fit, the frozen beginning is computed once and only the end is trained:
-# this many epochs of the last stages, or the head alone. A head alone on large images is worth more than few epochs of the last
-# stages on small ones: those get LAST_SIZE pixels. A trunk that is not trained sees best a little above the 224 px with cropped
+# this many epochs of the last stages, or the head alone. The last stages get LAST_SIZE pixels: on photographs
+# of clothing a head alone on large images reached what four epochs of all layers at 128 px did. A trunk that is not trained sees best a little above the 224 px with cropped
 # objects that it was pretrained on (Touvron et al. 2019): at HEAD_SIZE, also where images must be enlarged by up to ENLARGED.
 LAST_EPOCHS, LAST_SIZE, HEAD_SIZE, ENLARGED = (8, 6, 4, 3), 160, 256, 1.25
 # Then the head learns from what the audit's pass has given for the images as they are. What the path takes of
@@ -149,7 +149,7 @@ def plan(
     if given.get("epochs"):
         return _asked(facts, cost, budget, base, fitting, int(given["epochs"]))
     own_stages = any(key == "stages" or key.startswith("stages.") for key in given)
-    # A size that is fixed is also a head's.
+    # A head alone may read images larger than any that are trained on, but not other ones than were stored.
     larger = [HEAD_SIZE] if not fixed and facts["side"] * ENLARGED >= HEAD_SIZE else []
     return _within(facts, cost, budget, base, fitting, partial=not own_stages, alone=[*fitting, *larger])
 

@@ -21,6 +21,8 @@ from rich.console import Console
 from snellen.shelf import using
 from snellen.values import SnellenError
 
+# Exit code where standard output took not everything.
+UNWRITTEN = 120
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -69,11 +71,16 @@ def leave(code: str | int | None) -> None:
     if isinstance(code, str):
         print(code, file=sys.stderr)
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        # Where the reader has gone, there is nobody to tell.
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
+    number = code if isinstance(code, int) else int(code is not None)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError as error:
+        # As Python itself ends where what was printed could not be written: a full disk, a reader that has gone.
+        number = UNWRITTEN
+        if not isinstance(error, BrokenPipeError):
+            os.write(2, f"snellen: the output could not be written: {error.strerror}\n".encode())
+    os._exit(number)
 
 
 @contextlib.contextmanager

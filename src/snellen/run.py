@@ -47,7 +47,11 @@ class Run:
     def recipe(self) -> Recipe:
         """The resolved recipe."""
         path = self.folder / "recipe.yaml"
-        return _recipe(path, path.stat().st_mtime_ns)
+        if not path.is_file():
+            return Recipe.load(path)  # It says what is missing.
+        about = path.stat()
+        # The store replaces files as a whole: one that was written again is another one.
+        return _recipe(path.absolute(), (about.st_dev, about.st_ino, about.st_mtime_ns, about.st_size))
 
     @property
     def catalog(self) -> Catalog:
@@ -129,7 +133,7 @@ class Run:
 
 
 @lru_cache(maxsize=64)
-def _recipe(path: Path, changed: int) -> Recipe:
+def _recipe(path: Path, version: tuple[int, ...]) -> Recipe:
     """Read once for as long as the file stays as it is: every rule asks for the recipe, and YAML is slow to read."""
     return Recipe.load(path)
 

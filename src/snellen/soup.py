@@ -110,8 +110,11 @@ def _made(lab: Lab, first: Run, runs: Sequence[Run]) -> Run:
     names = [run.folder.name for run in runs]
     mark = hashlib.blake2b("\n".join(names).encode(), digest_size=3).hexdigest()
     name = f"{first.folder.name.rpartition('-s')[0]}{MARK}{mark}"
-    tensors = average([store.read_tensors(run.checkpoint("best"))[0] for run in runs])
-    return derived(lab, first, name, tensors, {"averaged": names})
+
+    def weights() -> dict[str, Tensor]:
+        return average([store.read_tensors(run.checkpoint("best"))[0] for run in runs])
+
+    return derived(lab, first, name, weights, {"averaged": names})
 
 
 def _about(runs: Sequence[Run], effects: dict[str, Effect], *, kept: bool) -> dict[str, Any]:

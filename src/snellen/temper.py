@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
 from snellen import store
 from snellen.derived import derived
@@ -21,12 +20,13 @@ from snellen.improve.pair import Effect, pair
 from snellen.rows import Predictions
 from snellen.run import Run
 from snellen.ship.loaded import load
+from snellen.tasks._scores import ece
 from snellen.tasks._temperature import crossed, temperature
 
 LEVEL = 0.95
 # Fewer validation images fix no temperature.
 LEAST = 60
-# In the name of the run's folder, where a training has its seed.
+# In the name of the run's folder, behind that of the run it was made of.
 MARK = "-tempered-"
 
 
@@ -39,15 +39,14 @@ def temper(lab: Lab, healed: Healed) -> Healed:
     rows = healed.run.predictions("val")
     if not healed.recipe.improve.temperature or not isinstance(rows, Predictions) or len(rows.ids) < LEAST:
         return healed
-    names = _classifier(healed.run)
+    names = _classifier(load(healed.run).model)
     if not names:
         return healed
     heat, apart = temperature(rows), crossed(rows)
     effect = pair([rows], [apart], metric="log_loss", level=LEVEL)
     run = _made(lab, healed.run, names, heat) if effect.low > 0 else None
     kept = run is not None and _held(run, rows)
-    measure = load(healed.run).task.measure
-    errors = [float(measure(part)["ece"]["value"]) for part in (rows, apart)]
+    errors = [ece(part.targets, part.probabilities) for part in (rows, apart)]
     lab.case.write("temperature", _about(heat, effect, errors, kept=kept))
     lab.watch(
         {"notice": f"temperature {heat:.2f}{'' if kept else ' (not taken)'}: validation log loss {-effect.effect:+.3f} "
@@ -59,9 +58,8 @@ def temper(lab: Lab, healed: Healed) -> Healed:
     return replace(healed, run=run)
 
 
-def _classifier(run: Run) -> list[str]:
+def _classifier(model: nn.Module) -> list[str]:
     """Names of the tensors whose division by the temperature divides the logits; none where the end is not one linear layer."""
-    model = load(run).model
     layer = model.get_classifier() if hasattr(model, "get_classifier") else None  # type: ignore[operator]
     # Exactly this: a cosine classifier is a linear layer by name, and does not read the length of its weights.
     if type(layer) is not nn.Linear:
@@ -72,11 +70,12 @@ def _classifier(run: Run) -> list[str]:
 
 def _made(lab: Lab, first: Run, names: list[str], heat: float) -> Run:
     """The run with a tempered classifier."""
-    tensors, _ = store.read_tensors(first.checkpoint("best"))
-    changed = {name: value / heat if name in names else value for name, value in tensors.items()}
-    name = f"{first.folder.name.rpartition('-s')[0]}{MARK}{round(1000 * heat)}"
-    with torch.no_grad():
-        return derived(lab, first, name, changed, {"temperature": heat})
+
+    def weights() -> dict[str, Tensor]:
+        tensors, _ = store.read_tensors(first.checkpoint("best"))
+        return {name: value / heat if name in names else value for name, value in tensors.items()}
+
+    return derived(lab, first, f"{first.folder.name}{MARK}{round(1e6 * heat)}", weights, {"temperature": heat})
 
 
 def _held(run: Run, before: Predictions) -> bool:

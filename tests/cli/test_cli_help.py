@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from commands import call
@@ -63,3 +64,11 @@ def test_no_words_is_help() -> None:
     done = call()
     assert done.exit_code == 2
     assert "Usage" in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_output_that_could_not_be_written_is_no_success() -> None:
+    text = "import sys; from snellen.entry import leave; sys.stdout = open('/dev/full', 'w'); print('x'); leave(0)"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert done.returncode == 120
+    assert "could not be written" in done.stderr
