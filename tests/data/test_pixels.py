@@ -51,7 +51,7 @@ def test_decodes_every_content_once_and_joins_what_was_measured(catalog: Catalog
 
 def test_second_opening_decodes_nothing(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = open_pixels(catalog, size=16, cache=tmp_path / "c")
-    monkeypatch.setattr(store_room, "decode", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(store_room, "decode_all", lambda *_: pytest.fail("decoded again"))
     for given in (catalog, first, catalog.take(range(len(catalog))[::-1])):
         again, pixels = open_pixels(given, size=16, cache=tmp_path / "c")
         assert again.counts("verdict") == first.counts("verdict")

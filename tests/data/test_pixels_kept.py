@@ -222,8 +222,12 @@ def test_images_that_another_store_holds_are_copied(
     grown = fill(folder, "cg")
 
     decoded: list[str] = []
-    real = store_room.decode
-    monkeypatch.setattr(store_room, "decode", lambda path, size: (decoded.append(path.stem), real(path, size))[1])
+    real = store_room.decode_all
+    monkeypatch.setattr(
+        store_room,
+        "decode_all",
+        lambda paths, size: (decoded.extend(path.stem for path in paths), real(paths, size))[1],
+    )
     said: list[str] = []
     after, second = open_pixels(grown, size=16, cache=cache, notice=said.append)
     assert sorted(decoded) == ["c", "g"]

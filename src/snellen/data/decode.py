@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import stat
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from snellen.data.measure import LOOK, measure
+from snellen.data.measure import LOOK, measure_all
 from snellen.values import FrozenMap, SnellenError
 
 # Plain raster formats only: Pillow also knows formats that start other programs (EPS) or follow links.
@@ -106,6 +106,27 @@ def whole(path: Path) -> np.ndarray:
 
 def decode(path: Path, size: int) -> Decoded:
     """Decode `path` to size x size. Whatever is wrong with the file becomes the verdict; nothing is raised for it."""
+    return decode_all([path], size)[0]
+
+
+def decode_all(paths: Sequence[Path], size: int) -> list[Decoded]:
+    """`decode` of several files, which are measured together: threads that decode get less in one another's way."""
+    opened = [_open(path, size) for path in paths]
+    seen = [one for one in opened if isinstance(one, _Opened)]
+    measured = iter(measure_all([(one.image, one.square) for one in seen]))
+    return [_measured(one, next(measured)) if isinstance(one, _Opened) else one for one in opened]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A file that was decoded and not measured: its image at a moderate size, the square that is stored, what else is known."""
+
+    image: Any
+    square: Any
+    stored: Mapping[str, Any]
+
+
+def _open(path: Path, size: int) -> Decoded | _Opened:
     verdict = file_verdict(path)
     if verdict != "ok":
         return Decoded(verdict)
@@ -122,7 +143,7 @@ def decode(path: Path, size: int) -> Decoded:
         return Decoded("too large")
 
 
-def _decode(image: Any, size: int, weight: int) -> Decoded:
+def _decode(image: Any, size: int, weight: int) -> Decoded | _Opened:
     width, height = image.size
     mode = image.mode
     if width * height > MOST_PIXELS:
@@ -138,12 +159,14 @@ def _decode(image: Any, size: int, weight: int) -> Decoded:
     if lost is not None:
         return Decoded("truncated", measured={**stored, "lost": lost})
     colour = _reduced(rgb(ImageOps.exif_transpose(image) if turned else image), size)
-    square = colour.resize((size, size), Image.Resampling.BICUBIC)
-    measured = {**stored, "lost": 0.0, **measure(colour, square)}
+    return _Opened(colour, colour.resize((size, size), Image.Resampling.BICUBIC), stored)
+
+
+def _measured(opened: _Opened, measured: Mapping[str, Any]) -> Decoded:
     if measured["contrast"] < BLANK and measured["colour_spread"] < BLANK:
-        return Decoded("blank", measured=stored)
-    del measured["colour_spread"]
-    return Decoded("ok", np.asarray(square), measured)
+        return Decoded("blank", measured=opened.stored)
+    kept = {name: value for name, value in measured.items() if name != "colour_spread"}
+    return Decoded("ok", np.asarray(opened.square), {**opened.stored, "lost": 0.0, **kept})
 
 
 def _load(image: Any, size: int) -> float | None:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from snellen import store
 from snellen.catalog import OK, Catalog
 from snellen.data.bounded import Hold, clear_stale, discard, hold, make_room
 from snellen.data.content import UNREAD, cores
-from snellen.data.decode import Decoded, decode
+from snellen.data.decode import Decoded, decode_all
 from snellen.data.measure import NUMBERS, THUMB
 from snellen.data.reuse import Earlier, crc, earlier
 from snellen.values import FrozenMap, SnellenError
@@ -29,6 +30,8 @@ from snellen.values import FrozenMap, SnellenError
 # Part of the folder's name: another rule of decoding or another measurement makes another store.
 VERSION = 4
 WINDOW = 128
+# Images that a thread decodes and then measures together.
+TOGETHER = 8
 # Images that are compared with their checksums when a store is opened: enough to notice a file that was overwritten or
 # zeroed, few enough to cost nothing.
 CHECKED = 32
@@ -195,7 +198,7 @@ def _write_pixels(
         np.lib.format.write_array_header_1_0(file, header)
         for done, decoded in enumerate(_decoded(files, size, known), start=1):
             sum_ = 0 if decoded.pixels is None else crc(decoded.pixels)
-            file.write(blank if decoded.pixels is None else decoded.pixels.tobytes())
+            file.write(blank if decoded.pixels is None else np.ascontiguousarray(decoded.pixels).data)
             records.append(Decoded(decoded.verdict, None, {**decoded.measured, "crc": sum_}))
             if len(records) == PACKED:
                 tables.append(_table(contents[done - PACKED : done], records))
@@ -210,24 +213,34 @@ def _write_pixels(
 def _decoded(files: Mapping[str, Path], size: int, known: Earlier) -> Iterator[Decoded]:
     """In the order of `files`. Pillow and NumPy let go of the interpreter while they work, so threads keep all cores busy;
     a bounded window keeps one slow file from letting the others fill the memory with finished images."""
-
-    def make(content: str, path: Path) -> Decoded:
-        return known.take(content) or decode(path, size)
-
-    waiting: deque[Future[Decoded]] = deque()
+    waiting: deque[Future[list[Decoded]]] = deque()
     with warnings.catch_warnings(), ThreadPoolExecutor(cores()) as pool:
         # Pillow warns of damaged EXIF and the like; the verdict column says what came of it.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         try:
-            for content, path in files.items():
-                waiting.append(pool.submit(make, content, path))
-                if len(waiting) == WINDOW:
-                    yield waiting.popleft().result()
+            for some in _together(files):
+                waiting.append(pool.submit(_made, some, size, known))
+                if len(waiting) == WINDOW // TOGETHER:
+                    yield from waiting.popleft().result()
             while waiting:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         finally:
             # An interrupted build does not wait for what nobody will read.
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _together(files: Mapping[str, Path]) -> Iterator[list[tuple[str, Path]]]:
+    """The files in parts that are decoded and measured together: at most TOGETHER, fewer where some threads would have none."""
+    count = max(1, min(TOGETHER, len(files) // (4 * cores())))
+    items = iter(files.items())
+    while part := list(islice(items, count)):
+        yield part
+
+
+def _made(some: Sequence[tuple[str, Path]], size: int, known: Earlier) -> list[Decoded]:
+    taken = {content: known.take(content) for content, _ in some}
+    fresh = iter(decode_all([path for content, path in some if taken[content] is None], size))
+    return [taken[content] or next(fresh) for content, _ in some]
 
 
 def _table(contents: Sequence[str], records: Sequence[Decoded]) -> pa.Table:

@@ -15,17 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snellen.data.opencv import opencv
+
 # Fewer images than so many for each thread are not worth handing out.
 EACH = 4
-
-
-@cache
-def _opencv() -> Any:
-    import cv2
-
-    # One image is too little for several threads: whole images are dealt out to them instead.
-    cv2.setNumThreads(0)
-    return cv2
 
 
 @cache
@@ -57,7 +50,7 @@ def _dealt(do: Callable[[Sequence[Any]], None], work: Sequence[Any]) -> None:
 
 def _change(work: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]) -> None:
     """Each image by its place in pixels and its colour matrix, into its place in the result."""
-    cv2 = _opencv()
+    cv2 = opencv()
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     for image, places, colour, out in work:
         given = image.astype(np.float32)
@@ -78,7 +71,7 @@ def in_pixels(geometry: Tensor, size: int, side: int) -> np.ndarray:
 def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Images [n, 3, h, w] float32 less the mean, over the standard deviation, of each channel; in place where they lie
     channels last in memory."""
-    cv2 = _opencv()
+    cv2 = opencv()
     images = images.contiguous(memory_format=torch.channels_last)
     spread = np.asarray(std, dtype=np.float64)
     matrix = np.concatenate([np.diag(1 / spread), (-np.asarray(mean) / spread)[:, None]], axis=1).astype(np.float32)
