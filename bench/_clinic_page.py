@@ -18,9 +18,10 @@ stands in `_clinic_answers.py`. Of every kind some data was for tuning the rules
 anything was trained. Small networks on few images: these figures are about this clinic, not about every training."""
 
 
-def page(records: Sequence[Record]) -> str:
-    """The whole file."""
+def page(records: Sequence[Record], masks: Mapping[str, Any] | None = None) -> str:
+    """The whole file. `masks`: what sabotage_dense.py keeps."""
     parts = [HEAD, *_found(records, "report"), *_found(records, "tuning"), *_alarms(records), *_healed(records)]
+    parts += _dense(masks) if masks else []
     missing = [kind for kind in FAULTS if not any(r["kind"] == kind for r in records)]
     if missing:
         parts.append(f"Not measured: {', '.join(missing)}.")
@@ -104,6 +105,25 @@ def _cells(rows: Sequence[Record]) -> str:
     return f"Test accuracy; ↓: below the interval of the healthy training of the same seed.\n\n{head}" + "\n".join(
         lines
     )
+
+
+def _dense(masks: Mapping[str, Any]) -> list[str]:
+    head = "| spoiled | named by | tried | nothing | healed | effect | log |\n|---|---|---|---|---|---|---|\n"
+    lines = []
+    for row in masks["rows"]:
+        tried = ", ".join(f"{one['remedy']} ({one['decision']})" for one in row["verdicts"])
+        effect = f"{100 * row['effect']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
+        log = f"{row['seconds']:.0f} s, {row['control_runs']} runs"
+        lines.append(
+            f"| {row['scenario']} | {', '.join(row['right']) or 'not'} | {tried or 'none'} | {row['nothing']:.3f} | "
+            f"{row['healed']:.3f} | {effect} | {log} |"
+        )
+    said = (
+        f"Written by `python bench/sabotage_dense.py`: whole runs of {masks['budget']}, {masks['size']} px, against further seeds of the "
+        "spoiled recipe for as long, of which the best on validation is taken. Mean IoU on validation and test images; the effect in "
+        "points, paired by image. *log*: what healing took, and how many runs doing nothing had."
+    )
+    return ["## Masks", said, head + "\n".join(lines)]
 
 
 def _counts(counts: Mapping[str, int]) -> str:

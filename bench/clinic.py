@@ -38,6 +38,7 @@ from snellen.values import SnellenError
 
 HERE = Path(__file__).parent
 RESULTS, TABLE = HERE / "results" / "clinic.jsonl", HERE / "CLINIC.md"
+DENSE = HERE / "results" / "sabotage_dense.json"
 DATA = "SNELLEN_CLAIMS_DATA"
 HEALTHY = "healthy"
 
@@ -66,7 +67,8 @@ def main() -> int:
             (_again if given.again else _look)(given)
         elif given.what == "arms":
             _arms(given)
-        store.write_text(TABLE, page(latest(Journal(RESULTS).read())))
+        masks = store.read_json(DENSE) if DENSE.is_file() else None
+        store.write_text(TABLE, page(latest(Journal(RESULTS).read()), masks))
     except SnellenError as error:
         print(f"clinic: {error}", file=sys.stderr)
         return 2

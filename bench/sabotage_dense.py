@@ -1,11 +1,12 @@
 """Sabotage of trainings on masks: three spoiled ones, each named and healed by `snellen run`, and done nothing about beside it.
 
-    python bench/sabotage_dense.py DATA --out RESULTS [--budget 6m] [--only rate,background,masks] [--size 96] [--seed 0]
+    python bench/sabotage_dense.py DATA --out OUT [--budget 6m] [--only rate,background,masks] [--size 96] [--seed 0]
 
 DATA holds stamps_seg and nuclei_dsb2018_faults. `rate`: 100 times the advised rate. `background`: the rarest class keeps 6 of its
 training images, and cross-entropy without weights counts pixels alone. `masks`: masks that were planted wrong. Beside each the
 same recipe is trained seed after seed, for as long as healing took, and the run that is best on validation is taken: nothing
-but luck. Both answer the same validation and test images and are paired by image. RESULTS/NAME.json is not made again.
+but luck. Both answer the same validation and test images and are paired by image. OUT/NAME.json is not made again; all of them
+are kept in results/sabotage_dense.json, which CLINIC.md shows.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from _results import RESULTS
 from _sabotage import final, first_run, rows, seed_after_seed, snellen, spoken, tried
+from snellen import store
 from snellen.improve.pair import pair
 from snellen.run import Run
 
@@ -91,6 +94,8 @@ def main() -> None:
             told = scenario(name, given)
             path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         print(path.read_text(encoding="utf-8"), flush=True)
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(given.out.glob("*-*.json"))]
+    store.write_json(RESULTS / "sabotage_dense.json", {"budget": given.budget, "size": given.size, "rows": found})
 
 
 def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -29,6 +30,8 @@ LEAST_SHARE = 1e-3
 TELLS = 128
 # The encoder's share of the decoder's rate.
 ENCODER = 0.2
+# With fewer steps than these over all layers a rate is doubled: measured on six kinds of stamps in some 300 steps (bench/DENSE.md).
+FEW_STEPS = 500
 # From so many images on, or with a heavy encoder, the rule says SGD.
 LARGE = 20_000
 
@@ -110,9 +113,11 @@ def advise(
     """Recommend what the user has not set (see snellen.advise); `counts`: training images that hold each class."""
     facts = _facts(catalog, base, left(cost, budget or 0.0))
     _, count = plan(facts, cost, budget, base, given, sizes[0])
+    batch = _batch(base, facts)
+    steps = count * math.ceil(facts.n / int(given.get("train.batch", batch.value)))
     choices = (
-        *_model(base), *_sizes(sizes, facts, budget), *_leaked(leaked), *_optimizer(facts, base), _loss(base, _weights(catalog, counts)), _augment(facts),
-        _cycle(count), _batch(base, facts), _sampling(facts),
+        *_model(base), *_sizes(sizes, facts, budget), *_leaked(leaked), *_optimizer(facts, steps), _loss(base, _weights(catalog, counts)), _augment(facts),
+        _cycle(count), batch, _sampling(facts),
     )  # fmt: skip
     kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given))
     recipe = base.change({choice.key: choice.value for choice in kept}).change(given)
@@ -170,7 +175,7 @@ def _leaked(leaked: tuple[str, ...]) -> tuple[Choice, ...]:
     return (Choice("data.drop", leaked, reason, "SPEC D4", zh),) if leaked else ()
 
 
-def _optimizer(facts: _Facts, base: Recipe) -> tuple[Choice, ...]:
+def _optimizer(facts: _Facts, steps: int) -> tuple[Choice, ...]:
     if facts.n >= LARGE or (not facts.light and facts.n >= LARGE / 4):
         why = f"{facts.n} images{'' if facts.light else ' and a heavy encoder'}: SGD with momentum"
         return (
@@ -179,14 +184,19 @@ def _optimizer(facts: _Facts, base: Recipe) -> tuple[Choice, ...]:
             Choice("optim.weight_decay", 1e-4, "in the range for SGD", "SPEC L4", "SGD 的权重衰减"),
         )  # fmt: skip
     # SPEC L4 gives 1e-4 for AdamW at batch 16 to 32; a new decoder takes the upper end of its range.
-    lr = 1e-3 if facts.light else 5e-4
+    lr = (1e-3 if facts.light else 5e-4) * (2 if steps < FEW_STEPS else 1)
+    few, few_zh = (
+        (f"; twice as much, because {steps} steps are few", f"；只有 {steps} 步，加倍")
+        if steps < FEW_STEPS
+        else ("", "")
+    )
     kind = "light" if facts.light else "general"
     slow = dict.fromkeys(("stage1", "stage2", "stage3", "stage4"), ENCODER)
     return (
         Choice("optim.name", "adamw", f"{facts.n} training images are small or medium data", "SPEC L3", "中小规模数据用 AdamW"),
         Choice(
-            "optim.lr", lr, f"AdamW, a decoder that begins at noise: {lr:g}; the {kind} encoder has a share of it",
-            "SPEC L4", f"AdamW：解码器从零开始，{lr:g}；编码器取其一部分",
+            "optim.lr", lr, f"AdamW, a decoder that begins at noise: {lr:g}{few}; the {kind} encoder has a share of it",
+            "SPEC L4", f"AdamW：解码器从零开始，{lr:g}{few_zh}；编码器取其一部分",
         ),
         Choice(
             "optim.rates", slow, f"the pretrained encoder learns at {lr * ENCODER:g}, in the range 1e-4 to 5e-4 for fine-tuning",
