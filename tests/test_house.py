@@ -242,6 +242,21 @@ def test_nothing_reached_from_recipe_catalog_and_run_imports_torch() -> None:
             assert not found, f"{name} imports {found}"
 
 
+def test_the_loop_its_proof_and_the_page_name_no_task() -> None:
+    tasks = {path.stem for path in (HOUSE / "tasks").glob("[a-z]*.py")} | {"multilabel", "detection", "restoration"}
+    bound = [
+        path for path in FILES if path.parent.name in ("train", "improve") or shown(path).endswith("report/page.py")
+    ]
+    bad = [
+        f"{shown(path)}:{node.lineno} {node.value}"
+        for path in bound
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Constant) and node.value in tasks
+    ]
+    assert len(bound) > 80
+    assert not bad
+
+
 def test_no_star_imports() -> None:
     assert not [shown(path) for path in FILES for name, _ in imports(path) if name.endswith(".*")]
 

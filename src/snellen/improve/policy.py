@@ -22,6 +22,7 @@ from snellen.improve.screen import head_only
 from snellen.parts.augments._policy import STANDARD
 from snellen.recipe import Recipe
 from snellen.rows import Predictions
+from snellen.shelf import TASKS
 from snellen.train.draws import keys
 from snellen.train.heads import train_heads
 from snellen.values import SnellenError
@@ -57,9 +58,9 @@ def search(lab: Lab, recipe: Recipe, *, images: int = 400, confirm: int = 0) -> 
     the chosen policy and with the recipe's own augmentation, and paired. Returns {"operations", "policies" (ranked, best
     first), "chosen": {"name", "parts"}, "judged": {"against nothing", "against the recipe's own", "confirmed"}, "images",
     "validation": [ranked on, judged on]}; effects are in nats of the calibrated log loss, more is better.
-    Raises SnellenError for other tasks than classification, and where there are fewer than LEAST validation images.
+    Raises SnellenError for tasks that cannot be screened by a head, and where there are fewer than LEAST validation images.
     """
-    if recipe.task != "classification":
+    if not TASKS.constant(recipe.task, "SCREENS"):
         raise SnellenError(
             f"the task is {recipe.task}; a policy is searched with a classifier's head on frozen features"
         )

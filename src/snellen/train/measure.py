@@ -107,7 +107,7 @@ def _judged(
     """What is thought of the labels, as columns of `part`; nothing where the training samples have none. Only these teach: what
     is left out of training by it must not be chosen by the labels of validation and test."""
     groups = _groups(part)
-    if part.task == "multilabel" and part.has("labels") and len(train):
+    if part.has("labels") and len(train):
         points = _reduced(unit[train], unit[train], JUDGED_BY, seed)
         given = [list(item or ()) for item in part.table.column("labels").take(pa.array(train)).to_pylist()]
         sets = judge_sets(points, given, groups[train], seed)
