@@ -1,8 +1,8 @@
 """What it does
 Looks for what only a learning rate that is too high does: the training loss at the end of a stage above that of
 guessing; a training-mode loss above guessing, rising within a stage or leaping between epochs; a stage that left the
-model worse than it found it, on training and on validation images; or accuracy at the level of guessing with an
-unusually high rate.
+model worse than it found it, on training and on validation images; or accuracy (of masks: mean IoU) at the level of
+guessing with an unusually high rate.
 
 Why it matters
 Such a run does not learn, and may have destroyed pretrained weights. Nothing else is worth judging before it is mended.
@@ -47,8 +47,9 @@ SAID = {
     "harm": "left the training loss at {value:.2f} where it found {before:.2f}, and training accuracy at "
     "{accuracy:.1%} where it found {accuracy_before:.1%}",
     "at_guessing": "ended at a training accuracy of {value:.1%}, where guessing has {limit:.1%}",
+    "overlap_at_guessing": "ended at a mean IoU of {value:.1%} in training, where the most frequent class everywhere has {limit:.1%}",
 }
-SEVERE = ("above_guessing", "running_above_guessing", "at_guessing")
+SEVERE = ("above_guessing", "running_above_guessing", "at_guessing", "overlap_at_guessing")
 
 
 def rate_too_high(
@@ -122,18 +123,27 @@ def _harm(before: Record, after: Record, harm: float) -> list[dict[str, Any]]:
 
 
 def _at_guessing(run: Run, stage: str, last: Record, adaptive: float, plain: float) -> list[dict[str, Any]]:
-    accuracy = last.get("train_accuracy")
     peak = _peak(run, stage)
-    if (
-        accuracy is None
-        or peak is None
-        or peak <= (adaptive if told(run, "optim.name") not in ("sgd", None) else plain)
-    ):
+    if peak is None or peak <= (adaptive if told(run, "optim.name") not in ("sgd", None) else plain):
         return []
-    guess = max(1 / classes(run), _largest(run))
-    if accuracy > guess + 0.1 * (1 - guess):
+    sign, value, guess = _masks(run, stage) or _labels(run, last)
+    if value is None or value > guess + 0.1 * (1 - guess):
         return []
-    return [{"sign": "at_guessing", "value": accuracy, "limit": guess}]
+    return [{"sign": sign, "value": value, "limit": guess}]
+
+
+def _labels(run: Run, last: Record) -> tuple[str, float | None, float]:
+    """The sign, the training accuracy at the end of a stage, and what the most frequent class has."""
+    return "at_guessing", last.get("train_accuracy"), max(1 / classes(run), _largest(run))
+
+
+def _masks(run: Run, stage: str) -> tuple[str, float, float] | None:
+    """The same of the mean overlap, where that is measured: the most frequent class everywhere has its share, the others nothing."""
+    items = [item for item in optional(run, "overlap") if item["stage"] == stage and item.get("train") is not None]
+    if not items:
+        return None
+    wanted = items[-1]["wanted"].values()
+    return "overlap_at_guessing", float(items[-1]["train"]), max(wanted) / max(1, len(wanted))
 
 
 def _largest(run: Run) -> float:
@@ -194,7 +204,13 @@ def _run(
 
 
 _TEN = {"target": [f"c{i}" for i in range(10)] * 3}
+_MASKS = {"meter": "overlap", "stage": "all", "wanted": {"ground": 0.8, "cup": 0.1, "plate": 0.1}}
 FIRES = (
+    # Ground everywhere, at a rate nobody recommends, though its loss is far below guessing.
+    {
+        "signals": [*_run([0.8, 0.7], [0.9, 0.8], [0.3, 0.3]), {**_MASKS, "train": 0.28, "val": 0.27}],
+        "recipe": {"optim.lr": 5e-2},
+    },
     # Never below guessing (log 10 = 2.30).
     {
         "signals": _run([9.0, 4.0, 3.1], [12.0, 5.0, 3.4], [0.1, 0.12, 0.1]),
@@ -224,6 +240,9 @@ SILENT = (
         "catalog": _TEN,
         "recipe": {"optim.lr": 1e-6},
     },
+    # Masks that are learnt at such a rate, and masks that are not at a usual one.
+    {"signals": [*_run([0.5], [0.6], [0.3]), {**_MASKS, "train": 0.6, "val": 0.5}], "recipe": {"optim.lr": 5e-2}},
+    {"signals": [*_run([0.8], [0.9], [0.3]), {**_MASKS, "train": 0.27, "val": 0.27}], "recipe": {"optim.lr": 1e-3}},
     # Over-fitting: validation loss far above guessing, training fine.
     {"signals": [{"meter": "loss", "stage": "all", "train": 0.1, "val": 3.5, "running": 0.1, "train_accuracy": 0.98}]},
     # Mixes begin with a stage: its training-mode loss is higher than the head's, accuracy rises all the same.
