@@ -129,6 +129,8 @@ def test_more_of_the_network_is_trained_step_by_step() -> None:
         assert (added["unfreeze"], added["epochs"], added["lr_scale"]) == ("last", 8, pytest.approx(3.0))
     two = BARE.change({"stages": [kept, added]})
     assert answer("unfreeze_more", two) == {"stages.1.unfreeze": "all"}
+    named = answer("unfreeze_more", BARE.change({"stages": [{"name": "last", "unfreeze": "head", "epochs": 2}]}))
+    assert [stage["name"] for stage in named["stages"]] == ["last", "last 2"]
     assert answer("unfreeze_more", two.change({"stages.1.unfreeze": "all"})) is None
 
 

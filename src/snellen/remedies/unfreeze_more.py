@@ -22,7 +22,7 @@ def unfreeze_more(finding: Finding, recipe: Recipe, *, scale: float = 0.3, least
     `scale` times its rate. Where the last stage trains those, all of the network in it. Else None. It costs time."""
     last = recipe.stages[-1]
     if all(stage.unfreeze == "head" for stage in recipe.stages):
-        added = _behind(last, scale, least)
+        added = _behind(last, {stage.name for stage in recipe.stages}, scale, least)
         patch: dict[str, Any] = {"stages": [*(stage.model_dump(mode="json") for stage in recipe.stages), added]}
         why = f"The head alone has not learned the images: {added['epochs']} epochs of the last stages follow it."
     elif last.unfreeze == "last":
@@ -35,8 +35,11 @@ def unfreeze_more(finding: Finding, recipe: Recipe, *, scale: float = 0.3, least
     )  # fmt: skip
 
 
-def _behind(head: Stage, scale: float, least: int) -> dict[str, Any]:
+def _behind(head: Stage, taken: set[str], scale: float, least: int) -> dict[str, Any]:
+    name = next(
+        name for name in ("last", *(f"last {number}" for number in range(2, len(taken) + 3))) if name not in taken
+    )
     # The head is learned first: gradients through a head of random weights would distort the features (Kumar et al. 2022).
     return {
-        "name": "last", "unfreeze": "last", "epochs": max(least, head.epochs), "lr_scale": head.lr_scale * scale, "warmup": 0.5,
+        "name": name, "unfreeze": "last", "epochs": max(least, head.epochs), "lr_scale": head.lr_scale * scale, "warmup": 0.5,
     }  # fmt: skip
