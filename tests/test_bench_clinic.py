@@ -221,6 +221,16 @@ def test_the_page_is_written_of_whatever_is_there() -> None:
     assert "Not measured" in page([])
 
 
+def test_spoiled_masks_stand_beside_the_clinic() -> None:
+    row = {
+        "scenario": "rate", "right": ["rate_too_high"], "nothing": 0.2, "healed": 0.3, "effect": 0.1, "low": 0.05, "high": 0.15,
+        "verdicts": [{"remedy": "lower_lr", "decision": "adopt"}], "seconds": 200.4, "control_runs": 3,
+    }  # fmt: skip
+    text = page([], {"budget": "5m", "size": 96, "rows": [row]})
+    assert "| rate | rate_too_high | lower_lr (adopt) | 0.200 | 0.300 | +10.0 [+5.0, +15.0] | 200 s, 3 runs |" in text
+    assert "## Masks" not in page([])
+
+
 def test_a_torn_last_line_is_survived_and_the_last_record_of_a_cell_counts(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "clinic.jsonl")
     journal.append(*MADE[:3])

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from snellen.data import decode as decode_room
-from snellen.data.decode import decode, file_verdict
+from snellen.data.decode import decode, decode_all, file_verdict
 from snellen.data.measure import LOOK
 
 
@@ -228,3 +228,41 @@ def test_damaged_bytes_give_a_verdict_and_never_an_error(tmp_path: Path, form: s
         assert decode(tmp_path / "a.bin", 16).verdict in {
             "ok", "blank", "truncated", "unreadable", "not an image", "too large",
         }  # fmt: skip
+
+
+def _several(folder: Path) -> list[Path]:
+    """Images of several shapes, with a file that is none and a blank one among them."""
+    chance = np.random.default_rng(5)
+    paths = []
+    for number, shape in enumerate([(40, 60), (200, 300), (200, 300), (9, 9), (1, 300), (128, 128)]):
+        paths.append(folder / f"{number}.png")
+        Image.fromarray(chance.integers(0, 256, (*shape, 3), dtype=np.uint8)).save(paths[-1])
+    (folder / "no.png").write_text("no image")
+    Image.new("RGB", (30, 30), (9, 9, 9)).save(folder / "blank.png")
+    return [*paths[:2], folder / "no.png", *paths[2:4], folder / "blank.png", *paths[4:]]
+
+
+def test_images_decoded_together_are_what_each_is_alone(tmp_path: Path) -> None:
+    paths = _several(tmp_path)
+    together = decode_all(paths, 48)
+    assert [one.verdict for one in together] == ["ok", "ok", "not an image", "ok", "ok", "blank", "ok", "ok"]
+    for path, one in zip(paths, together, strict=True):
+        alone = decode(path, 48)
+        assert alone.verdict == one.verdict
+        assert alone.measured.keys() == one.measured.keys()
+        for name, value in one.measured.items():
+            np.testing.assert_array_equal(alone.measured[name], value)
+        np.testing.assert_array_equal(np.asarray(alone.pixels), np.asarray(one.pixels))
+
+
+def test_an_image_that_cannot_be_measured_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths, real = _several(tmp_path), decode_room.measure_all
+
+    def measured(pairs: list[tuple[Image.Image, Image.Image]]) -> list[dict[str, object]]:
+        if any(image.size == (9, 9) for image, _ in pairs):
+            raise MemoryError
+        return real(pairs)
+
+    monkeypatch.setattr(decode_room, "measure_all", measured)
+    verdicts = [one.verdict for one in decode_all(paths, 48)]
+    assert verdicts == ["ok", "ok", "not an image", "ok", "too large", "blank", "ok", "ok"]

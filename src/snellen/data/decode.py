@@ -112,9 +112,8 @@ def decode(path: Path, size: int) -> Decoded:
 def decode_all(paths: Sequence[Path], size: int) -> list[Decoded]:
     """`decode` of several files, which are measured together: threads that decode get less in one another's way."""
     opened = [_open(path, size) for path in paths]
-    seen = [one for one in opened if isinstance(one, _Opened)]
-    measured = iter(measure_all([(one.image, one.square) for one in seen]))
-    return [_measured(one, next(measured)) if isinstance(one, _Opened) else one for one in opened]
+    measured = iter(_measured([one for one in opened if isinstance(one, _Opened)]))
+    return [next(measured) if isinstance(one, _Opened) else one for one in opened]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +161,18 @@ def _decode(image: Any, size: int, weight: int) -> Decoded | _Opened:
     return _Opened(colour, colour.resize((size, size), Image.Resampling.BICUBIC), stored)
 
 
-def _measured(opened: _Opened, measured: Mapping[str, Any]) -> Decoded:
+def _measured(opened: Sequence[_Opened]) -> list[Decoded]:
+    try:
+        found = measure_all([(one.image, one.square) for one in opened])
+    except (*_DAMAGE, MemoryError) as error:
+        if len(opened) == 1:
+            return [Decoded("too large" if isinstance(error, MemoryError) else "unreadable")]
+        # Each by itself, so that no other is lost with the one that cannot be measured.
+        return [_measured([one])[0] for one in opened]
+    return [_told(one, values) for one, values in zip(opened, found, strict=True)]
+
+
+def _told(opened: _Opened, measured: Mapping[str, Any]) -> Decoded:
     if measured["contrast"] < BLANK and measured["colour_spread"] < BLANK:
         return Decoded("blank", measured=opened.stored)
     kept = {name: value for name, value in measured.items() if name != "colour_spread"}
