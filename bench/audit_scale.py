@@ -141,7 +141,7 @@ def timed(base: Catalog, images: np.ndarray, count: int) -> dict[str, Any]:
     index proposes with their source."""
     catalog, pixels, source = enlarged(base, images, count)
     embedding, seconds = catalog.column("embedding"), Seconds({})
-    pairs, _ = seconds("index", lambda: proposed(embedding, catalog.column("thumb")))
+    pairs = seconds("index", lambda: proposed(embedding))
     if count <= COMPARED:
         seconds("all with all", lambda: compared(embedding.astype(np.float32)))
     some = np.random.default_rng(0).permutation(pairs)[:REGISTERED]

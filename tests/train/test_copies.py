@@ -139,19 +139,9 @@ def test_far_embeddings_are_not_proposed() -> None:
     chance = np.random.default_rng(1)
     points = chance.normal(0, 1, (300, 24))
     points[-10:] = points[:10] + 0.2 * points[-10:]
-    pairs, share = proposed(points, chance.integers(0, 256, (300, 432)).astype(np.uint8))
-    found = {tuple(pair) for pair in pairs.tolist()}
-    assert (np.diff(share) >= 0).all()
-    assert len(found) == len(pairs)
+    found = {tuple(pair) for pair in proposed(points).tolist()}
     assert {(row, 290 + row) for row in range(10)} <= found
     assert len(found) < 450
-
-
-@pytest.mark.parametrize("how", ["encoded", "brighter"])
-def test_a_copy_with_a_far_embedding_is_found_by_its_thumbnail(how: str, scenes: list[Image.Image]) -> None:
-    chance = np.random.default_rng(3)
-    catalog, pixels = material([*scenes, CHANGES[how](scenes[3])], chance.normal(0, 1, (41, 24)))
-    assert copies(catalog, pixels).tolist() == [[3, 40]]
 
 
 def test_the_limit_rises_where_all_images_are_alike() -> None:

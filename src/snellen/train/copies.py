@@ -1,4 +1,4 @@
-"""Copies: crops, mirror images, turned and re-encoded copies, proposed by embeddings and thumbnails, verified by laying one upon the other."""
+"""Copies: crops, mirror images, turned and re-encoded copies, proposed by embeddings and verified by laying one upon the other."""
 
 from __future__ import annotations
 
@@ -18,10 +18,6 @@ from snellen.train.alignment import FINE, aligned
 DIRECTIONS, FITTED = 64, 20_000
 # A copy is among the nearest PROPOSED, and nearer than CLOSE times the last of the NEIGHBOURS.
 NEIGHBOURS, PROPOSED, CLOSE = 6, 4, 0.88
-# The same of thumbnails: an encoding or another light moves the embedding of a small image far, and its thumbnail hardly.
-ALIKE = 0.5
-# Pairs that lie so much nearer than that neighbour, by either, are one picture where they fit as well as LEAST asks.
-SURE = 0.4
 # Of the eight orientations those are tried in which the thumbnails are most alike.
 VIEWS = 2
 # Pairs that fit so well are one picture; where strangers fit nearly as well, those that fit better than these by so many deviations.
@@ -33,7 +29,6 @@ FEWEST = 20
 # Means of the channels, less their own mean, may differ by so much (of 255).
 MOST_TINT = 24.0
 AT_ONCE = 256
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 def copies(
@@ -47,7 +42,7 @@ def copies(
     """Rows [p, 2] of usable images of different content that show one picture.
 
     Reads content, verdict, embedding and thumb; raises MissingSignal without them. Cost: a search that grows as n^1.5
-    (data/index), and some milliseconds for every pair that is proposed, mostly about one for an image, at most 8. `most`:
+    (data/index), and some milliseconds for every pair that is proposed, mostly about one for an image, at most 4. `most`:
     so many are looked at, the nearest; where that leaves some out, `tell` hears of it.
     """
     usable = np.flatnonzero(catalog.column("verdict").astype(str) == OK)
@@ -55,56 +50,34 @@ def copies(
     rows = usable[np.sort(first)]
     if len(rows) < 2:
         return np.zeros((0, 2), dtype=np.int64)
-    part = catalog.take(rows)
-    thumbs, places = part.column("thumb"), pixels.rows_of(part)
-    pairs, share = proposed(part.column("embedding"), thumbs)
+    pairs = proposed(catalog.column("embedding")[rows])
     if most is not None and len(pairs) > most:
         tell(
             f"{most} of {len(pairs)} pairs of images that are much alike are compared in detail, the nearest: time is short"
         )
-        pairs, share = pairs[:most], share[:most]
+        pairs = pairs[:most]
+    part = catalog.take(rows)
+    thumbs, places = part.column("thumb"), pixels.rows_of(part)
     scores = strangers = verified(pairs, thumbs, pixels, places)
-    sure = (share <= SURE) & (scores >= LEAST)
     if len(scores) and float(np.median(scores)) > MOSTLY:
-        # Frames of one scene lie as near as copies do.
-        sure[:] = False
         lot = np.random.default_rng(seed).integers(0, len(rows), (LOT, 2))
         strangers = verified(lot[lot[:, 0] != lot[:, 1]], thumbs, pixels, places)
-    fit = (scores >= limit(strangers)) | sure
-    return np.asarray(rows[pairs[fit & _of_one_colour(*thumbs[pairs.T])]])
+    return np.asarray(rows[pairs[(scores >= limit(strangers)) & _of_one_colour(*thumbs[pairs.T])]])
 
 
-def proposed(embedding: np.ndarray, thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs [p, 2] of positions, each once, the smaller first, whose embeddings [n, d] or thumbnails [n, 432] are nearer than those of
-    neighbours are; and their distance as a share of that of the last neighbour, [p], the smaller of both. The nearest come first."""
-    sources = [_near(_reduced(embedding.astype(np.float32)), CLOSE), _near(_light(thumbs), ALIKE)]
-    pairs, share = (np.concatenate(values) for values in zip(*sources, strict=True))
-    order = np.lexsort((share, pairs[:, 1], pairs[:, 0]))
-    pairs, share = pairs[order], share[order]
-    first = np.ones(len(pairs), dtype=bool)
-    first[1:] = (pairs[1:] != pairs[:-1]).any(axis=1)
-    pairs, share = pairs[first], share[first]
-    order = np.argsort(share, kind="stable")
-    return pairs[order], share[order]
-
-
-def _near(points: np.ndarray, close: float) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs [p, 2] of points [n, d] that lie nearer than `close` times the last neighbour, and their distance as a share of it."""
-    rows, away = nearest(points, NEIGHBOURS)
-    # With too few images there is nothing to tell what is usual: then all are alike near, and the order of the rows stays.
+def proposed(embedding: np.ndarray) -> np.ndarray:
+    """Pairs [p, 2] of positions, each once, the smaller first, whose embeddings [n, d] are nearer than those of neighbours are;
+    those that are nearest in proportion come first."""
+    rows, away = nearest(_reduced(embedding.astype(np.float32)), NEIGHBOURS)
+    # With too few images there is nothing to tell what is usual.
     usual = away[:, -1:] if away.shape[1] == NEIGHBOURS else np.full((len(rows), 1), np.inf)
-    near = (away <= close * usual) & np.isfinite(away)
+    near = (away <= CLOSE * usual) & np.isfinite(away)
     near[:, PROPOSED:] = False
     one = np.repeat(np.arange(len(rows)), rows.shape[1]).reshape(rows.shape)[near]
+    # With too few images there is no usual distance: then all are alike near, and the order of the rows stays.
     share = np.where(np.isfinite(usual), away / np.where(np.isfinite(usual), np.maximum(usual, 1e-9), 1.0), 0.0)[near]
-    return np.sort(np.stack([one, rows[near]], axis=1), axis=1), share
-
-
-def _light(thumbs: np.ndarray) -> np.ndarray:
-    """Luminance of thumbnails [n, 432] without its mean, as unit vectors [n, 144]: a gain and an offset change nothing."""
-    grey = thumbs.astype(np.float32).reshape(len(thumbs), -1, 3) @ LUMA
-    grey = grey - grey.mean(axis=1, keepdims=True)
-    return np.asarray(grey / np.maximum(np.linalg.norm(grey, axis=1, keepdims=True), 1e-9), dtype=np.float32)
+    found, first = np.unique(np.sort(np.stack([one, rows[near]], axis=1), axis=1), axis=0, return_index=True)
+    return np.asarray(found[np.argsort(share[first], kind="stable")])
 
 
 def verified(pairs: np.ndarray, thumbs: np.ndarray, pixels: Pixels, places: np.ndarray) -> np.ndarray:
@@ -161,7 +134,7 @@ def _views(one: np.ndarray, other: np.ndarray) -> torch.Tensor:
 def _grey(pixels: Pixels, rows: np.ndarray) -> torch.Tensor:
     """Luminance [p, 1, FINE, FINE] float32, 0..255."""
     images = torch.from_numpy(pixels.gather(rows)).permute(0, 3, 1, 2).float()
-    grey = (images * torch.from_numpy(LUMA)[:, None, None]).sum(dim=1, keepdim=True)
+    grey = (images * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1, keepdim=True)
     if grey.shape[-1] >= FINE:
         return F.interpolate(grey, size=(FINE, FINE), mode="area")
     return F.interpolate(grey, size=(FINE, FINE), mode="bilinear", align_corners=False)
