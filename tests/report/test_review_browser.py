@@ -103,8 +103,9 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def visit(browser: Any) -> Iterator[Callable[..., Visit]]:
-    """visit(case, width=1280, scheme="light", lang="en", sample=200) -> Visit; at the end nothing may have gone wrong."""
+def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Visit]]:
+    """visit(case, width=1280, scheme="light", lang="en", sample=200) -> Visit; at the end nothing may have gone wrong. The folder is
+    asked for here too, so that it goes after the server that still shows images of it."""
     opened: list[Visit] = []
 
     def begin(case: Case, **given: Any) -> Visit:
