@@ -14,6 +14,12 @@ ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "src" / "snellen"
 FILES = sorted(HOUSE.rglob("*.py"))
 
+TOP = (
+    "cli", "cli_call", "cli_data", "cli_experiments", "cli_options", "experiments", "show_experiments", "cli_augment",
+    "policy", "testing", "testing_losses", "cases", "healthy", "verbs", "prepare", "opening",
+    "curate", "second_opinion", "survey", "ending", "derived", "soup", "temper", "result",
+    "entry", "show", "show_answer", "described", "progress", "__main__", "__init__",
+)  # fmt: skip
 # A room is a folder, or a file that lies in no room.
 FLOORS = (
     ("values", "shelf", "store"),
@@ -21,39 +27,7 @@ FLOORS = (
     ("tasks", "data", "advise", "budget", "foreign"),
     ("train", "rules", "remedies", "record"),
     ("examine", "improve", "ship", "report"),
-    (
-        "cli",
-        "cli_call",
-        "cli_data",
-        "cli_experiments",
-        "cli_options",
-        "experiments",
-        "show_experiments",
-        "cli_augment",
-        "policy",
-        "testing",
-        "testing_losses",
-        "cases",
-        "healthy",
-        "verbs",
-        "prepare",
-        "opening",
-        "curate",
-        "second_opinion",
-        "survey",
-        "ending",
-        "derived",
-        "soup",
-        "temper",
-        "result",
-        "entry",
-        "show",
-        "show_answer",
-        "described",
-        "progress",
-        "__main__",
-        "__init__",
-    ),
+    TOP,
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # What may meet on one floor: the values below everything, the files that tell of a run, and the top.

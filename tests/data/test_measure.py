@@ -10,13 +10,13 @@ import pytest
 from PIL import Image, ImageFilter
 
 from snellen.data.decode import decode
-from snellen.data.measure import NUMBERS, measure
+from snellen.data.measure import NUMBERS, measure_all
 
 SIZE = 160
 
 
 def measured(image: Image.Image, *, size: int = SIZE) -> dict:
-    return measure(image, image.resize((size, size), Image.Resampling.BICUBIC))
+    return measure_all([(image, image.resize((size, size), Image.Resampling.BICUBIC))])[0]
 
 
 def scene(width: int = 320, height: int = 240, seed: int = 0) -> Image.Image:

@@ -34,16 +34,11 @@ REBLUR = 9
 # Norm of the mask that gives the residual; the first quartile of a standard normal distribution's absolute value.
 RESIDUAL, QUARTER = 6, 0.3186
 
-# What `measure` gives as one number each; columns of the catalog.
+# What `measure_all` gives as one number each; columns of the catalog.
 NUMBERS = (
     "brightness", "contrast", "dark", "bright", "low", "high", "saturation", "chroma", "red", "green", "blue",
     "sharpness", "blur", "noise",
 )  # fmt: skip
-
-
-def measure(image: Any, square: Any) -> dict[str, Any]:
-    """`measure_all` of one image."""
-    return measure_all([(image, square)])[0]
 
 
 def measure_all(pairs: Sequence[tuple[Any, Any]]) -> list[dict[str, Any]]:
@@ -118,8 +113,9 @@ class _Small:
         cell = max(1, width // SMALL), max(1, height // SMALL)
         return cls(image.reduce(cell), (0, 0, width / cell[0], height / cell[1]))
 
-    def squashed(self, side: int, how: Any, mode: str = "RGB") -> np.ndarray:
-        return np.asarray(self.image.convert(mode).resize((side, side), how, box=self.box))
+    def squashed(self, side: int) -> np.ndarray:
+        """Luminance [side, side] uint8."""
+        return np.asarray(self.image.convert("L").resize((side, side), Image.Resampling.BILINEAR, box=self.box))
 
 
 def _thumbs(pixels: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
@@ -142,7 +138,7 @@ def _shares(count: int, length: float) -> np.ndarray:
 
 def _phash(smalls: Sequence[_Small]) -> list[int]:
     """Signs of the 8x8 lowest DCT frequencies of the 32x32 luminance against their median, by image."""
-    values = np.stack([small.squashed(HASH_SIDE, Image.Resampling.BILINEAR, "L") for small in smalls])
+    values = np.stack([small.squashed(HASH_SIDE) for small in smalls])
     basis = _cosines()
     low = (basis @ values.astype(np.float64) @ basis.T).reshape(len(smalls), -1)
     bits = low > np.median(low, axis=1, keepdims=True)
