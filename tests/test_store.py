@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from snellen import store
@@ -106,3 +107,30 @@ def test_a_flipped_bit_in_a_tensor_is_seen(tmp_path: Path) -> None:
     path.write_bytes(bytes(data[:-8]))
     with pytest.raises(SnellenError, match="not a whole safetensors file"):
         store.read_tensors(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").is_file(), reason="needs /proc")
+def test_rows_are_copies_and_their_pages_do_not_stay(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    whole = np.arange(256 * 4096, dtype=np.int64).reshape(256, 4096)
+    np.save(path, whole)
+    mapped = np.load(path, mmap_mode="r")
+    assert mapped[:200].sum() == whole[:200].sum()
+    assert _resident(path) > 4_000
+    found = store.rows(mapped, np.asarray([7, 3, 255]))
+    assert (found == whole[[7, 3, 255]]).all()
+    assert found.flags.writeable
+    assert _resident(path) == 0
+    view = mapped[10:20]
+    assert (store.rows(view, np.asarray([1])) == whole[11]).all()
+    assert (store.rows(whole, np.asarray([1])) == whole[1]).all()
+
+
+def _resident(path: Path) -> int:
+    """Kilobytes of a mapped file that count as this process's own."""
+    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    found = 0
+    for line in lines:
+        if line.endswith(str(path)):
+            found += next(int(item.split()[1]) for item in lines if item.startswith("Rss:"))
+    return found

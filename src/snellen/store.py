@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import mmap
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -65,6 +66,16 @@ def write_array(path: Path, shape: tuple[int, ...], dtype: Any, chunks: Iterable
     finally:
         temp.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def rows(array: Any, places: Any) -> Any:
+    """Copies of these rows of an array. Where it is memory-mapped its pages are let go: the system keeps them as long as
+    there is room, but they no longer count as this process's own, however long it reads."""
+    found = array[places]
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+    return found
 
 
 def write_text(path: Path, text: str) -> None:

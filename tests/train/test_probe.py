@@ -149,9 +149,10 @@ def test_the_fastest_is_taken(machine, tmp_path: Path) -> None:
     assert costs.gain == pytest.approx(2.5, rel=0.2)
 
 
-def test_half_precision_must_pay_more(machine, tmp_path: Path) -> None:
-    machine({PLAIN: 0.0100, LAST: 0.0090, HALF: 0.0095, HALF_LAST: 0.0085})
-    assert probe(make, name="m", cache=tmp_path, **SMALL).setting == LAST
+@pytest.mark.parametrize(("half", "taken"), [(0.0089, LAST), (0.0080, HALF_LAST)])
+def test_half_precision_must_pay(half: float, taken, machine, tmp_path: Path) -> None:
+    machine({PLAIN: 0.0100, LAST: 0.0090, HALF: 0.0095, HALF_LAST: half})
+    assert probe(make, name="m", cache=tmp_path, **SMALL).setting == taken
 
 
 def test_of_equal_trainings_the_faster_pass_decides() -> None:

@@ -59,7 +59,7 @@ class Pixels:
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """The images of these rows, [b, size, size, 3] uint8, as a writable copy."""
-        return np.asarray(self.array[rows])
+        return np.asarray(store.rows(self.array, rows))
 
     def rows_of(self, catalog: Catalog) -> np.ndarray:
         """Row of every sample, [n] int64. Raises SnellenError for a sample whose content was never decoded."""

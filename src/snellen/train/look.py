@@ -20,7 +20,7 @@ from snellen.shelf import METERS
 from snellen.train import stages
 from snellen.train.job import Job
 from snellen.train.observe import outputs, rows_of
-from snellen.train.source import Samples
+from snellen.train.source import Samples, at_once
 
 # Images that are looked at: at most, at least; and the share of the stage's work that two passes may take. A training step
 # is worth three passes.
@@ -34,7 +34,7 @@ ONE_SIDED = ("relu", "silu", "swish", "gelu", "mish")
 class Look:
     """`units` and `dead` by section: how many channels follow an activation, and how many of them were never above 0 on
     any place of any of the `n` images. `stored`, `batch`: mean loss of these images with batch-norm's stored statistics and
-    with the batch's own; None where no batch-norm trains."""
+    with those of the images that go through together; None where no batch-norm trains."""
 
     n: int
     units: dict[str, int]
@@ -79,9 +79,10 @@ def look(job: Job, number: int) -> Look:
 
 def _loss(job: Job, samples: Samples) -> float:
     size = job.recipe.data.eval_size or job.recipe.data.size
-    # One batch: batch-norm's own statistics are those of all of them.
     images = torch.cat(list(samples.plain(size, *job.normal)))
-    return float(rows_of(job, samples, outputs(job.model, job.setting, [images])).losses(1e-12).mean())
+    # Even parts, none of them small: batch-norm's own statistics are those of each.
+    parts = images.chunk(-(-len(images) // at_once(size)))
+    return float(rows_of(job, samples, outputs(job.model, job.setting, parts)).losses(1e-12).mean())
 
 
 def exchanged(job: Job) -> Rows | None:

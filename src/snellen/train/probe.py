@@ -24,10 +24,10 @@ ROUNDS, MOST_ROUNDS, SECONDS = 3, 7, 6.0
 # On a machine so busy that not even the least number of rounds is done after so many times these seconds, those that were
 # done count.
 PATIENCE = 2.0
-# A candidate must be so much faster than the default (contiguous, fp32) to be taken, and half precision, whose numbers
-# have fewer digits, so much more. Both in the median of the rounds' ratios.
-KEEP, MARGIN = 1.03, 1.1
-# Among settings of one precision that train equally fast within this share, the one with the faster forward pass is taken.
+# A candidate must be so much faster than the default (contiguous, fp32) to be taken, in the median of the rounds' ratios.
+KEEP = 1.03
+# Among settings that train equally fast within this share full precision is taken, whose numbers have more digits, and of one
+# precision the setting with the faster forward pass.
 TIE = 0.97
 # After the warm-up a candidate slower than the default by this factor has no further turn: bf16 without instructions for it.
 HOPELESS = 3.0
@@ -121,18 +121,15 @@ def place(
 
 
 def choose(times: Times, forwards: Times, default: Setting, *, busy: bool = False) -> Setting:
-    """The setting that trains fastest; the default unless another is faster by the margin (see KEEP, MARGIN, TIE), on a
-    `busy` machine in every round."""
-
-    def worth(setting: Setting) -> float:
-        return gain(times, setting, default) / (1.0 if setting.precision == "fp32" else MARGIN)
-
+    """The setting that trains fastest; the default unless another is clearly faster (see KEEP, TIE), on a `busy` machine in
+    every round."""
     sure = [s for s in times if s == default or not busy or min(_ratios(times, s, default)) >= KEEP]
-    best = max(sure, key=worth)
-    if best == default or worth(best) < KEEP:
+    worth = {setting: gain(times, setting, default) for setting in sure}
+    best = max(worth.values())
+    if best < KEEP:
         return default
-    near = [s for s in sure if s.precision == best.precision and worth(s) >= max(TIE * worth(best), KEEP)]
-    return max(near, key=lambda setting: gain(forwards, setting, default))
+    near = [setting for setting in sure if worth[setting] >= max(TIE * best, KEEP)]
+    return max(near, key=lambda setting: (setting.precision == "fp32", gain(forwards, setting, default)))
 
 
 def gain(times: Times, setting: Setting, default: Setting) -> float:

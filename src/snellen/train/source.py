@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snellen import store
 from snellen.catalog import Catalog
 from snellen.data.pixels import Pixels
 from snellen.train.augment import Augmenter, plain
@@ -121,7 +122,7 @@ class ActivationSource:
     def batch(self, chosen: np.ndarray, epoch: int) -> Tensor:
         """[n, ...] float32."""
         view = self.activations[epoch % len(self.activations)]
-        return torch.from_numpy(view[self.places[chosen]]).float()
+        return torch.from_numpy(store.rows(view, self.places[chosen])).float()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +133,5 @@ class FeatureSource:
 
     def batch(self, chosen: np.ndarray, epoch: int) -> Tensor:
         """[n, d] float32."""
-        return torch.from_numpy(np.asarray(self.features[epoch % len(self.features)][chosen], dtype=np.float32))
+        view = self.features[epoch % len(self.features)]
+        return torch.from_numpy(np.asarray(store.rows(view, chosen), dtype=np.float32))

@@ -54,7 +54,7 @@ class Masks:
     ) -> tuple[Tensor, Tensor]:
         """Images [n, 3, size, size] and masks [n, size, size] under one geometry."""
         labels, keys = samples.targets[chosen], samples.keys[chosen]
-        masks = np.array(self.array[self.places[chosen]])
+        masks = np.asarray(store.rows(self.array, self.places[chosen]))
         with torch.autocast("cpu", enabled=False):
             drawn = augmenter.draw(labels, seed=seed, epoch=epoch, keys=keys)
             if self.aimed:
@@ -69,7 +69,7 @@ class Masks:
 
     def wanted(self, places: np.ndarray, size: int) -> Tensor:
         """Masks [b, size, size] of some samples."""
-        masks = torch.from_numpy(np.array(self.array[self.places[places]]))
+        masks = torch.from_numpy(np.asarray(store.rows(self.array, self.places[places])))
         return masks if masks.shape[-1] == size else warp_masks(masks, torch.eye(3).repeat(len(masks), 1, 1), size)
 
 
