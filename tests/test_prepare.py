@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from snellen import prepare
+from snellen import prepare, survey
 from snellen.budget import ENDING, ending
 from snellen.ending import timing
 from snellen.recipe import Recipe
@@ -26,6 +26,11 @@ def test_what_is_kept_for_the_ending_follows_the_budget() -> None:
     assert kept[0] < 10
     assert kept[-1] == ENDING
     assert [timing(budget) for budget in (None, 10.0, 160.0, 3600.0)] == [4.0, 0.5, 1.6, 4.0]
+
+
+def test_looks_that_cost_much_follow_the_budget() -> None:
+    judged = [survey._masks(budget) for budget in (10.0, 90.0, 600.0, None)]
+    assert judged == [survey.LEAST_MASKS, 135, 900, survey.MOST_JUDGED]
 
 
 def test_parts_that_the_user_gave_stay() -> None:

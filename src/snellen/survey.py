@@ -27,7 +27,7 @@ from snellen.train.machine import Setting, setting_of
 from snellen.train.map import FITTED
 from snellen.train.measure import embedded, measure
 from snellen.train.measure_objects import measure_objects
-from snellen.train.measure_segments import measure_segments
+from snellen.train.measure_segments import MOST_JUDGED, measure_segments
 from snellen.train.once import Keeping
 from snellen.train.semantics import measure_transforms
 from snellen.values import Finding, SnellenError
@@ -40,6 +40,8 @@ OBJECT_TASKS = ("detection", "instance", "keypoints")
 # For every second of the budget so many pairs of images are compared in detail, and so many images lay out the map: together
 # that takes about a twentieth of the budget. These at least.
 PAIRS, LEAST_PAIRS, LAID, LEAST_LAID = 20.0, 200, 5.0, 500
+# And so many masks are compared with what a segmenter sees: at 80 ms for each, an eighth of it.
+MASKS_JUDGED, LEAST_MASKS = 1.5, 60
 # The coarsest stride of the networks: maps of other sides do not lie exactly over what is drawn.
 STRIDE = 32
 
@@ -138,7 +140,7 @@ def measured(
     catalog = measure(catalog, pixels, model, setting, size=whole, laid=laid)
     if catalog.task == "classification":
         catalog = measure_transforms(catalog, pixels, model, setting, size=size)
-    catalog = _annotations(catalog, pixels, model, setting, size, watch)
+    catalog = _annotations(catalog, pixels, model, setting, size, watch, masks=_masks(budget))
     catalog = catalog.drop_columns(["thumb"])
     findings = audit(catalog)
     catalog.save(case.folder / "catalog.parquet")
@@ -161,14 +163,19 @@ def _backbone(wanted: Recipe, catalog: Catalog) -> nn.Module:
     return made
 
 
+def _masks(budget: float | None) -> int:
+    """Masks that are compared with what a segmenter sees: their share of the budget."""
+    return MOST_JUDGED if budget is None else min(MOST_JUDGED, max(LEAST_MASKS, round(MASKS_JUDGED * budget)))
+
+
 def _annotations(
-    catalog: Catalog, pixels: Pixels, model: nn.Module, setting: Setting, size: int, watch: Watch
+    catalog: Catalog, pixels: Pixels, model: nn.Module, setting: Setting, size: int, watch: Watch, *, masks: int
 ) -> Catalog:
-    """What is measured of drawn objects and masks."""
+    """What is measured of drawn objects and masks, of these at most so many."""
     if catalog.task in OBJECT_TASKS:
         watch({"title": "look at what is drawn"})
         return measure_objects(catalog, pixels, model, setting, size=size)
     if catalog.task == "segmentation":
         watch({"title": "look at the masks"})
-        return measure_segments(measure_masks(catalog), pixels, model, setting, size=size)
+        return measure_segments(measure_masks(catalog), pixels, model, setting, size=size, most=masks)
     return catalog

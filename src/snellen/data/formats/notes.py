@@ -60,7 +60,7 @@ NOTES = {
     "pair_unused": ("missing", "Wanted images have no counterpart; they were left out."),
     "images_uncompared": (
         "ignored",
-        "Images are very many: what is drawn on an even part of them was compared with what a model sees, on these it was not.",
+        "Images are many for the time given: what is drawn on an even part was compared with what a model sees, on these it was not.",
     ),
     "value_unsure": ("info", "Cells of label columns say neither yes nor no; they count as no."),
 }
