@@ -10,6 +10,7 @@ import timm
 import tiny
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from snellen.ship.loaded import load
 from snellen.train.enter import plain_features, view_features
@@ -61,6 +62,23 @@ def test_a_folded_network_gives_what_the_network_gives(name: str) -> None:
     found = [embed(net, [images], Setting()) for net in (model, quick)]
     assert np.abs(found[0] - found[1]).max() <= 1e-3 * np.abs(found[0]).max()
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("side", [64, 61])
+def test_padding_is_folded_where_the_maps_have_even_sides(side: int) -> None:
+    torch.manual_seed(0)
+    model = timm.create_model("tf_efficientnet_lite0", num_classes=3).eval()
+    images = torch.randn(2, 3, side, side)
+    quick = folded(model, images)
+    assert quick is not model
+    with torch.no_grad():
+        found, expected = quick.forward_features(images), model.forward_features(images)
+        with profile(activities=[ProfilerActivity.CPU]) as seen:
+            quick.forward_features(images)
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() <= 1e-4 * expected.abs().max()
+    padded = sum(item.count for item in seen.key_averages() if "constant_pad" in item.key)
+    assert (padded == 0) == (side == 64)
 
 
 def test_what_cannot_be_folded_stays() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from snellen.advise import LIGHT, Advice, Choice
-from snellen.budget import Cost, left, seconds
+from snellen.budget import PROOF, Cost, left, seconds
 from snellen.catalog import Catalog
 from snellen.recipe import Recipe
 
@@ -84,8 +84,9 @@ def plan(
     # Small data: a run short enough to be repeated in pairs, where anything is to be proved.
     shares = PROVABLE if base.improve.remedies else ()
     for share, size in product(shares, reversed([s for s in fitting if PROVABLE_SIZE <= s <= MOST] or fitting[-1:])):
-        if epochs(size, budget * share) >= PROVABLE_EPOCHS:
-            return size, min(FULL, epochs(size, budget * share))
+        count = epochs(size, min(budget * share, facts.time / PROOF))
+        if count >= PROVABLE_EPOCHS:
+            return size, min(FULL, count)
     for size in reversed([s for s in fitting if s <= MOST] or fitting[:1]):
         if epochs(size, facts.time) >= ENOUGH:
             return size, min(FULL, epochs(size, facts.time))

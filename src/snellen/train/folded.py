@@ -1,7 +1,8 @@
 """Folded: a frozen network whose batch-norms in eval mode are worked into the convolutions in front of them.
 
 In eval mode a batch-norm is a factor and a shift of each channel, and a pass over the whole map for it is wasted (Jacob et al.
-2018, arXiv:1712.05877, §3.2). The convolutions' weights are multiplied once instead.
+2018, arXiv:1712.05877, §3.2). The convolutions' weights are multiplied once instead. In the same way TensorFlow's padding, for
+which every map in front of a stride would be copied, is worked into the weights.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import copy
 import itertools
 
 import torch
+from timm.layers import Conv2dSame
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 # What the folded network gives may differ from the network by this share of the largest number.
@@ -27,12 +30,39 @@ def folded(model: nn.Module, trial: Tensor) -> nn.Module:
     quick = copy.deepcopy(model)
     for parent in list(quick.modules()):
         for name, conv, after, norm in _pairs(parent):
-            setattr(parent, name, fuse_conv_bn_eval(conv, norm))
+            fused = fuse_conv_bn_eval(conv, norm)
+            setattr(parent, name, _Halving(fused) if _halves(fused) else fused)
             setattr(parent, after, _rest(norm))
     quick.requires_grad_(False)
     expected, found = model.forward_features(trial), quick.forward_features(trial)  # type: ignore[operator]
     close = bool(((found - expected).abs().max() <= SAME * expected.abs().max()).item())
     return quick if close else model
+
+
+class _Halving(nn.Module):
+    """A convolution of stride 2 with TensorFlow's padding, which puts one row and column more behind a map of even sides than in
+    front of it. As many in front and a row and column of zeros before the weights come to the same."""
+
+    def __init__(self, conv: Conv2dSame) -> None:
+        super().__init__()
+        self.conv = conv
+        weight = functional.pad(conv.weight, (1, 0, 1, 0))
+        last = conv.weight.is_contiguous(memory_format=torch.channels_last)
+        self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last) if last else weight)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if maps.shape[-1] % 2 or maps.shape[-2] % 2:
+            return self.conv(maps)  # type: ignore[no-any-return]
+        side = self.conv.kernel_size[0] // 2
+        return functional.conv2d(maps, self.weight, self.conv.bias, 2, side, 1, self.conv.groups)
+
+
+def _halves(conv: nn.Module) -> bool:
+    return (
+        isinstance(conv, Conv2dSame)
+        and (conv.stride, conv.dilation) == ((2, 2), (1, 1))
+        and conv.kernel_size in ((3, 3), (5, 5), (7, 7))
+    )
 
 
 def _pairs(parent: nn.Module) -> list[tuple[str, nn.Conv2d, str, nn.BatchNorm2d]]:

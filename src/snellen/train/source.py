@@ -133,5 +133,4 @@ class FeatureSource:
 
     def batch(self, chosen: np.ndarray, epoch: int) -> Tensor:
         """[n, d] float32."""
-        view = self.features[epoch % len(self.features)]
-        return torch.from_numpy(np.asarray(store.rows(view, chosen), dtype=np.float32))
+        return torch.from_numpy(np.asarray(self.features[epoch % len(self.features)][chosen], dtype=np.float32))
