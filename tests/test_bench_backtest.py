@@ -11,10 +11,9 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "bench"))
 
 import backtest
-from _backtest_arms import COST, PEERS, SAYS, advised, peer
+from _backtest_arms import PEERS, SAYS, advised, peer, reckoned
 from _claim_arms import _packed
 from snellen import store
-from snellen.budget import seconds
 from snellen.catalog import Catalog
 
 
@@ -50,9 +49,9 @@ def test_the_advised_recipe_costs_no_more(catalog: Catalog, epochs: int) -> None
     others = tuple(peer(name, size=96, epochs=epochs, classes=4) for name in PEERS)
     mine = advised(catalog, size=96, others=others)
     counts = len(catalog.of("train")), len(catalog.of("val"))
-    limit = min(seconds(other, COST, *counts) for other in others)
-    assert seconds(mine, COST, *counts) <= limit
-    assert seconds(mine, COST, *counts) > limit / 2
+    limit = min(reckoned(other, *counts) for other in others)
+    assert reckoned(mine, *counts) <= limit
+    assert reckoned(mine, *counts) > limit / 2
     assert mine.data.size == 96
 
 
