@@ -224,7 +224,7 @@ FAULTS: Mapping[str, Fault] = {
     "validation_relabelled": Fault("two classes exchanged in validation", spoil=relabelled, healable=False),
     "class_blurred": Fault("one class out of focus in training", spoil=of_one_class(blurred)),
     "marker": Fault("a patch on every image of a class", spoil=of_one_class(marked), healable=False),
-    "blanks": Fault("a fifth of training blank", spoil=changed(blank, "train", 0.2)),
+    "blanks": Fault("a fifth of training blank", {"data.max_bad": 0.3}, changed(blank, "train", 0.2)),
     "truncated": Fault("3 % of training cut in half", {"data.max_bad": 0.05}, truncated(0.03)),
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ is not done again, a run that was stopped goes on from its checkpoint, and --min
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import os
 import shutil
@@ -133,16 +134,28 @@ def _left(given: argparse.Namespace, part: str) -> Iterator[Cell]:
         yield cell
 
 
+@contextlib.contextmanager
+def _told(cell: Cell) -> Iterator[None]:
+    """A cell that cannot be trained is told; it stays without a record, and the others go on."""
+    try:
+        yield
+    except SnellenError as error:
+        print(f"clinic: {cell.name}: {error}", file=sys.stderr, flush=True)
+
+
 def _look(given: argparse.Namespace) -> None:
     for cell in _left(given, "look"):
-        found = _ground(cell, given)
-        told = look(lab_of(found, _place(cell, given)), recipe_of(cell.kind, cell.seed))
-        _enter("look", cell, {"audit": _new(cell, found, given), **told})
+        with _told(cell):
+            found = _ground(cell, given)
+            told = look(lab_of(found, _place(cell, given)), recipe_of(cell.kind, cell.seed))
+            _enter("look", cell, {"audit": _new(cell, found, given), **told})
 
 
 def _arms(given: argparse.Namespace) -> None:
     for cell in _left(given, "arms"):
-        if cell.kind != HEALTHY and FAULTS[cell.kind].healable:
+        if cell.kind == HEALTHY or not FAULTS[cell.kind].healable:
+            continue
+        with _told(cell):
             found, place = _ground(cell, given), _place(cell, given) / "arms"
             # The weights of the training that was looked at are gone, and healing begins at the beginning anyway.
             told = arms(

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import copy
 import itertools
+from typing import TypeGuard
 
 import torch
-from timm.layers import Conv2dSame
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -57,7 +58,7 @@ class _Halving(nn.Module):
         return functional.conv2d(maps, self.weight, self.conv.bias, 2, side, 1, self.conv.groups)
 
 
-def _halves(conv: nn.Module) -> bool:
+def _halves(conv: nn.Module) -> TypeGuard[Conv2dSame]:
     return (
         isinstance(conv, Conv2dSame)
         and (conv.stride, conv.dilation) == ((2, 2), (1, 1))
