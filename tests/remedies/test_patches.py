@@ -36,6 +36,13 @@ def test_a_rate_comes_back_to_the_recommended_range(optimizer: str, lr: float, l
     assert patch == (None if lowered is None else {"optim.lr": pytest.approx(lowered)})
 
 
+def test_the_range_is_that_of_the_trunk() -> None:
+    shares = dict.fromkeys(("stage1", "stage2", "stage3", "stage4"), 0.2)
+    for own, lowered in ((shares, 1e-3), ({**shares, "stage4": 1.0}, 2e-4), ({"head": 0.2}, 2e-4)):
+        patch = answer("lower_lr", BARE.change({"optim.name": "adamw", "optim.lr": 5e-2, "optim.rates": own}))
+        assert patch == {"optim.lr": pytest.approx(lowered)}
+
+
 @pytest.mark.parametrize(("lr", "raised"), [(1e-6, 1e-4), (1e-4, 3e-4), (3e-4, 5e-4), (5e-4, None), (1e-2, None)])
 def test_a_rate_is_raised_within_the_range(lr: float, raised: float | None) -> None:
     patch = answer("raise_lr", BARE.change({"optim.lr": lr}))

@@ -21,9 +21,15 @@ PLAIN = Rates(1e-3, 5e-3, 1e-2)
 RECOMMENDED = {"sgd": PLAIN, "lars": PLAIN}
 
 
+# What was trained before: the range is about these. What begins at noise bears more.
+TRUNK = ("stage1", "stage2", "stage3", "stage4")
+
+
 def rates(recipe: Recipe) -> Rates:
-    """The range for the recipe's optimiser."""
-    return RECOMMENDED.get(recipe.optim.name, ADAPTIVE)
+    """The range for the recipe's optimiser; so many times higher where the trunk gets a share of the rate only."""
+    known = RECOMMENDED.get(recipe.optim.name, ADAPTIVE)
+    share = max(recipe.optim.rates.get(stage, 1.0) for stage in TRUNK)
+    return Rates(*(rate / share for rate in known)) if share > 0 else known
 
 
 def as_lowered(recipe: Recipe) -> float:
