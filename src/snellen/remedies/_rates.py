@@ -21,15 +21,12 @@ PLAIN = Rates(1e-3, 5e-3, 1e-2)
 RECOMMENDED = {"sgd": PLAIN, "lars": PLAIN}
 
 
-# What was trained before: the range is about these. What begins at noise bears more.
-TRUNK = ("stage1", "stage2", "stage3", "stage4")
-
-
 def rates(recipe: Recipe) -> Rates:
-    """The range for the recipe's optimiser; so many times higher where the trunk gets a share of the rate only."""
-    known = RECOMMENDED.get(recipe.optim.name, ADAPTIVE)
-    share = max(recipe.optim.rates.get(stage, 1.0) for stage in TRUNK)
-    return Rates(*(rate / share for rate in known)) if share > 0 else known
+    """The range for the recipe's optimiser; so many times higher where the trunk, which was trained before and which the range
+    is about, gets a share of the rate only."""
+    known, own = RECOMMENDED.get(recipe.optim.name, ADAPTIVE), recipe.optim.rates
+    share = max(own.get("stage1", 1.0), own.get("stage2", 1.0), own.get("stage3", 1.0), own.get("stage4", 1.0))
+    return Rates(*(rate / share for rate in known))
 
 
 def as_lowered(recipe: Recipe) -> float:
