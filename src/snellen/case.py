@@ -25,6 +25,7 @@ class Case:
     remedies.json          every remedy proposed, with its patch
     review.jsonl           answers of the review page; corrected.parquet, corrected.json: the catalog that they lead to
     soup.json              which runs were averaged at the end, and what that brought
+    pick.json              where runs are not averaged: their scores on validation, and which was taken
     temperature.json       by what the classifier was divided at the end, and what that brought
     looks.json             how many remedies and seeds were planned before the first look
     ledger.jsonl           verdicts, rejected ones too

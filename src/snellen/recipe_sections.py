@@ -173,8 +173,8 @@ class Gates(Frozen):
 
 class Improve(Frozen):
     """The error budget: at most `alpha` chance of adopting any useless remedy, shared by all planned looks. `soup`: whether
-    the runs of the proof are averaged at the end. `temperature`: whether a classifier is tempered at the end, where validation
-    shows that it helps."""
+    the runs of the proof are averaged at the end (else the best of them on validation is taken). `temperature`: whether a
+    classifier is tempered at the end, where validation shows that it helps."""
 
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     remedies: Annotated[int, Field(ge=0, le=50)] = 3

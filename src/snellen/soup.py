@@ -43,7 +43,7 @@ def soup(lab: Lab, healed: Healed) -> Healed:
     """
     if not healed.recipe.improve.soup:
         return healed
-    _more_seeds(lab, healed)
+    more_seeds(lab, healed)
     smooth = str(TASKS.constant(healed.recipe.task, "SMOOTH"))
     for runs in ingredients(lab.case, healed):
         made = _made(lab, healed.run, runs)
@@ -62,7 +62,7 @@ def soup(lab: Lab, healed: Healed) -> Healed:
     return healed
 
 
-def _more_seeds(lab: Lab, healed: Healed) -> None:
+def more_seeds(lab: Lab, healed: Healed) -> None:
     """Train further seeds of the recipe, up to MOST, while the budget's rest holds another run."""
     if lab.deadline is None:
         return

@@ -17,6 +17,7 @@ from snellen.improve.heal import heal as improve
 from snellen.improve.lab import Lab
 from snellen.improve.leak import leak_scores
 from snellen.opening import Settings, Sources, path_of, paths_of
+from snellen.pick import picked
 from snellen.prepare import Plan
 from snellen.recipe import Recipe
 from snellen.report.page import write as write_report
@@ -232,8 +233,8 @@ def demo(
 
 
 def _improved(lab: Lab, plan: Plan) -> Healed:
-    """Train and heal; then what costs no training: the average of the runs, and their temperature."""
-    return temper(lab, soup(lab, improve_after_training(lab, plan)))
+    """Train and heal; then what needs no proof: the average of the runs or the best of them, and the temperature."""
+    return temper(lab, picked(lab, soup(lab, improve_after_training(lab, plan))))
 
 
 def improve_after_training(lab: Lab, plan: Plan) -> Healed:

@@ -15,6 +15,7 @@ from snellen import store
 from snellen.case import Case
 from snellen.improve.heal import Healed
 from snellen.improve.lab import Lab
+from snellen.pick import picked
 from snellen.run import Run
 from snellen.soup import average, ingredients, soup
 from snellen.train.machine import Setting
@@ -29,8 +30,8 @@ def lab(tmp_path: Path, cache: Path) -> Lab:
     return Lab(Case(tmp_path / "case"), catalog, pixels, Setting(), cache, lambda event: None, lambda: False, None)
 
 
-def healed(lab: Lab, seeds: int) -> Healed:
-    recipe = tiny.recipe(SHORT)
+def healed(lab: Lab, seeds: int, *, averaged: bool = True) -> Healed:
+    recipe = tiny.recipe({**SHORT, "improve.soup": averaged})
     runs = [lab.trained(recipe, seed) for seed in range(seeds)]
     return Healed(recipe, runs[0], lab.case.verdicts)
 
@@ -115,11 +116,27 @@ def test_rejected_candidates_stay_out(lab: Lab) -> None:
 
 def test_one_run_and_a_refusal_change_nothing(lab: Lab) -> None:
     alone = healed(lab, 1)
-    assert soup(lab, alone) == alone
+    assert picked(lab, soup(lab, alone)) == alone
     two = healed(lab, 2)
     without = Healed(two.recipe.change({"improve.soup": False}), two.run, ())
     assert soup(lab, without) == without
     assert lab.case.read("soup") is None
+
+
+def test_where_runs_are_not_averaged_the_best_on_validation_is_taken(lab: Lab) -> None:
+    mine = healed(lab, 2, averaged=False)
+    undecided, rejected = verdict(lab, mine, "undecided"), verdict(lab, mine, "reject")
+    # Both are made to look better than what was trained first; one of them was found worse.
+    for place, name in enumerate((undecided, rejected)):
+        folder = lab.case.folder / "runs" / name
+        store.write_json(folder / "DONE", {**store.read_json(folder / "DONE"), "score": 2.0 + place})
+    taken = picked(lab, mine)
+    assert taken.run.folder.name == undecided
+    assert taken.recipe.id == taken.run.recipe.id
+    told = lab.case.read("pick")
+    assert (told["taken"], told["first"]) == (undecided, mine.run.folder.name)
+    assert rejected not in told["scores"]
+    assert told["scores"][undecided] == 2.0
 
 
 @pytest.mark.parametrize(("seconds", "runs"), [(3600.0, 5), (0.0, 1)])

@@ -111,7 +111,7 @@ def _views(material: Material, words: Words) -> dict[str, Any]:
         "rows": material.rows,
         "verdicts": proofs.verdicts(material, words),
         "untried": proofs.untried(material, words),
-        "ending": (proofs.soup(material, words), proofs.temperature(material, words)),
+        "ending": (proofs.soup(material, words), proofs.pick(material, words), proofs.temperature(material, words)),
         "artifacts": tables.artifacts(material, words),
         "again": tables.reproduce(material, words),
     }

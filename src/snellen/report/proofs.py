@@ -107,6 +107,17 @@ def soup(material: Material, words: Words) -> str:
     return words(f"remedies_table.{which}", {"runs": len(made["runs"]), "effects": words("headline.comma").join(parts)})
 
 
+def pick(material: Material, words: Words) -> str:
+    """Which of several runs was handed over, in a sentence; empty where there was one, or they were averaged."""
+    made = material.case.read("pick")
+    if made is None:
+        return ""
+    scores, metric = made["scores"], made["metric"]
+    told = {"runs": len(scores), "metric": words.label("metrics", metric)}
+    told |= {key: f"{float(scores[made[key]]):.3f}" for key in ("taken", "first")}
+    return words(f"remedies_table.{'pick_first' if made['taken'] == made['first'] else 'pick'}", told)
+
+
 def temperature(material: Material, words: Words) -> str:
     """By what the classifier was divided, and what that brought; empty where nothing was tried."""
     made = material.case.read("temperature")
