@@ -172,8 +172,10 @@ def table(results: Path) -> str:
     )
     words = str(__doc__).split("\n\n", 2)[2].strip()
     arms = "\n".join(f"- **{name}**: {says}" for name, says in SAYS.items())
+    made = sorted({(file["epochs"], file["images"]) for file in found})
+    how = "; ".join(f"`python bench/backtest.py --epochs {epochs} --images {images}`" for epochs, images in made)
     return "\n\n".join(
-        ["# Backtest of the advice", "Written by `python bench/backtest.py`.", words, arms, "\n".join([head, *lines]),
+        ["# Backtest of the advice", f"Written by {how or '`python bench/backtest.py`'}.", words, arms, "\n".join([head, *lines]),
          *_overall(effects)]
     ) + "\n"  # fmt: skip
 
