@@ -111,7 +111,12 @@ def _dense(masks: Mapping[str, Any]) -> list[str]:
     head = "| spoiled | named by | tried | nothing | healed | effect | log |\n|---|---|---|---|---|---|---|\n"
     lines = []
     for row in masks["rows"]:
-        tried = ", ".join(f"{one['remedy']} ({one['decision']})" for one in row["verdicts"])
+        # A remedy that there was no time for has a verdict without an effect.
+        had = [one for one in row["verdicts"] if one.get("effect", 0.0) is not None]
+        left = len(row["verdicts"]) - len(had)
+        tried = ", ".join(f"{one['remedy']} ({one['decision']})" for one in had) + (
+            f"; {left} not, for want of time" if left else ""
+        )
         effect = f"{100 * row['effect']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
         log = f"{row['seconds']:.0f} s, {row['control_runs']} runs"
         lines.append(
