@@ -121,7 +121,8 @@ def _plain(job: Job, tail: Tail, samples: Samples) -> np.ndarray | None:
     shape = (len(samples), *first.shape[1:])
     if not _room(job.cache, shape, np.float32):
         return None
-    name = _name(job, tail, samples, size=size, augment="plain", views=1)
+    # No view of them: one view of images as they are is another array of the same numbers.
+    name = _name(job, tail, samples, size=size, augment="plain", views=0)
     parts = (_beginning(job, tail, images).numpy() for images in samples.plain(size, *job.normal))
     return _stored(job.cache, name, shape, np.float32, parts)
 
