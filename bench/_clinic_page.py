@@ -112,7 +112,7 @@ def _dense(masks: Mapping[str, Any]) -> list[str]:
     lines = []
     for row in masks["rows"]:
         # A remedy that there was no time for has a verdict without an effect.
-        had = [one for one in row["verdicts"] if one.get("effect", 0.0) is not None]
+        had = [one for one in row["verdicts"] if one["effect"] is not None]
         left = len(row["verdicts"]) - len(had)
         tried = ", ".join(f"{one['remedy']} ({one['decision']})" for one in had) + (
             f"; {left} not, for want of time" if left else ""

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from snellen.advise import Advice, advise
-from snellen.budget import ENDING, Cost, choose_size, seconds
+from snellen.budget import ENDING, SAFETY, Cost, choose_size, seconds
 from snellen.catalog import Catalog
-from snellen.improve.heal import SAFETY
 from snellen.prepare import spread
 from snellen.recipe import Recipe
 from snellen.verbs import DEMO_EPOCHS

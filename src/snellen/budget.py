@@ -23,8 +23,10 @@ ENOUGH_SMALL, ENOUGH_LARGE, PIXELS_FIRST = 4, 6, 128
 # confirmed anyway, and the training gets what audit, test and shipping leave, less a reserve: a shared machine can be half
 # as fast as when it was probed.
 PROVABLE, SHARE, OVERHEAD = (0.11, 0.17), 0.75, 25.0
-# A training and the proof of one remedy: three more, each reckoned 1.15 times as long as the first took (improve/heal.SAFETY).
-PROOF = 1 + 3 * 1.15
+# Runs cost what the first one cost, give or take; the estimate must not be the optimist's. A training and the proof of one
+# remedy are the first and three more.
+SAFETY = 1.15
+PROOF = 1 + 3 * SAFETY
 # Epochs over all layers that a run must have to be worth proving on, at this size at least (or the images' own).
 PROVABLE_EPOCHS, PROVABLE_SIZES = 4, (128, 160)
 # Where the user has set the epochs, only the size is left to make a run short enough to be proved upon; not below this.

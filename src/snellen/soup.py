@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from snellen import store
+from snellen.budget import SAFETY
 from snellen.case import Case
 from snellen.derived import derived
 from snellen.examine import diagnose
-from snellen.improve.heal import SAFETY, Healed
+from snellen.improve.heal import Healed
 from snellen.improve.lab import Lab
 from snellen.improve.pair import Effect, pair
 from snellen.run import Run

@@ -14,6 +14,9 @@ from typing import Any
 
 from snellen.values import SnellenError, thaw
 
+# Where a page of a mapped file is read, Linux maps some of what lies around it, within a table of its pages: so many bytes.
+AROUND = 2 * 1024**2
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write temp → checksum → fsync → rename → fsync folder: after a crash the old file or the new one is there, whole."""
@@ -69,13 +72,27 @@ def write_array(path: Path, shape: tuple[int, ...], dtype: Any, chunks: Iterable
 
 
 def rows(array: Any, places: Any) -> Any:
-    """Copies of these rows of an array. Where it is memory-mapped its pages are let go: the system keeps them as long as
-    there is room, but they no longer count as this process's own, however long it reads."""
+    """Copies of these rows of an array; `places` [b] whole numbers from 0 on. Where it is memory-mapped their pages are let go:
+    the system keeps them as long as there is room, but they no longer count as this process's own, however long it reads."""
     found = array[places]
     mapped = getattr(array, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)
+        _let_go(mapped, array, places)
     return found
+
+
+def _let_go(mapped: Any, array: Any, places: Any) -> None:
+    """Row by row, so that it costs what was read and not what the file holds."""
+    import numpy as np
+
+    begin = np.frombuffer(mapped, dtype=np.uint8).ctypes.data
+    end = begin + len(mapped)
+    for place in places.tolist():
+        first = array.ctypes.data + place * array.strides[0]
+        last = first + array.strides[0]
+        # These tables begin at a multiple of their size in memory, not in the file.
+        start = max(first - first % AROUND, begin)
+        mapped.madvise(mmap.MADV_DONTNEED, start - begin, min(last + -last % AROUND, end) - start)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from snellen.budget import SAFETY
 from snellen.improve.decide import coverage, decide
-from snellen.improve.heal import SAFETY, enter
+from snellen.improve.heal import enter
 from snellen.improve.lab import Lab
 from snellen.improve.pair import Effect, pair
 from snellen.recipe import Recipe

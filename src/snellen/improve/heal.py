@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from snellen.budget import SAFETY
 from snellen.examine import diagnose
 from snellen.improve.adopted import Adopted, withdrawn
 from snellen.improve.effort import effort
@@ -21,8 +22,6 @@ from snellen.values import Finding, Remedy, Verdict, to_json
 
 # Findings that call for a remedy; "info" is only told.
 ANSWERED = ("warn", "block")
-# Runs cost what the first one cost, give or take; the estimate must not be the optimist's.
-SAFETY = 1.15
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,28 +41,25 @@ def folded(model: nn.Module, trial: Tensor) -> nn.Module:
 
 
 class _Halving(nn.Module):
-    """A convolution of stride 2 with TensorFlow's padding, which puts one row and column more behind a map of even sides than in
-    front of it. As many in front and a row and column of zeros before the weights come to the same."""
+    """A convolution of stride 2 with TensorFlow's padding: along odd sides as much in front as behind, along even ones one line
+    less in front. As much on both, and a line of zeros before the weights where one is too many, come to the same."""
 
     def __init__(self, conv: Conv2dSame) -> None:
         super().__init__()
-        self.conv = conv
-        weight = functional.pad(conv.weight, (1, 0, 1, 0))
-        last = conv.weight.is_contiguous(memory_format=torch.channels_last)
-        self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last) if last else weight)
+        self.weight, self.bias, self.groups = conv.weight, conv.bias, conv.groups
+        self.padding = tuple(side // 2 for side in conv.kernel_size)
 
     def forward(self, maps: Tensor) -> Tensor:
-        if maps.shape[-1] % 2 or maps.shape[-2] % 2:
-            return self.conv(maps)  # type: ignore[no-any-return]
-        side = self.conv.kernel_size[0] // 2
-        return functional.conv2d(maps, self.weight, self.conv.bias, 2, side, 1, self.conv.groups)
+        rows, columns = (1 - side % 2 for side in maps.shape[-2:])
+        weight = functional.pad(self.weight, (columns, 0, rows, 0))
+        return functional.conv2d(maps, weight, self.bias, 2, self.padding, 1, self.groups)
 
 
 def _halves(conv: nn.Module) -> TypeGuard[Conv2dSame]:
     return (
         isinstance(conv, Conv2dSame)
         and (conv.stride, conv.dilation) == ((2, 2), (1, 1))
-        and conv.kernel_size in ((3, 3), (5, 5), (7, 7))
+        and all(side % 2 for side in conv.kernel_size)
     )
 
 
