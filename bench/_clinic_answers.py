@@ -24,10 +24,11 @@ BY_HEART = ("overfitting", "past_best", "overconfident", "memorised")
 # What lacks images or epochs learns some classes later than others.
 UNEVEN = ("weak_class", "weak_condition")
 ANSWERS: Mapping[str, Answer] = {
-    **dict.fromkeys(("rate_high", "rate_absurd", "loss_nan", "no_warmup", "no_clip", "momentum_absurd"), Answer(TOO_FAST, (*UNEVEN, "dead_units", "broken_norm", "underfitting", *BY_HEART))),
+    **dict.fromkeys(("rate_high", "rate_absurd", "loss_nan", "no_warmup", "no_clip"), Answer(TOO_FAST, (*UNEVEN, "dead_units", "broken_norm", "underfitting", *BY_HEART))),
+    "momentum_absurd": Answer(("momentum_too_high", *TOO_FAST), (*UNEVEN, "dead_units", "broken_norm", "underfitting", *BY_HEART)),
     "rate_low": Answer(("underfitting", "steps_too_small"), UNEVEN),
     "rate_low_sgd": Answer(("underfitting", "steps_too_small"), UNEVEN),
-    "never_decays": Answer(("plateau", *TOO_FAST), (*BY_HEART, *UNEVEN)),
+    "never_decays": Answer(("rate_never_falls", "plateau", *TOO_FAST), (*BY_HEART, *UNEVEN)),
     "decay_huge": Answer(("underfitting", "over_regularised"), (*UNEVEN, "collapsed", "dead_units", "rate_too_high")),
     "dropout_huge": Answer(("underfitting", "over_regularised"), UNEVEN),
     "smoothing_huge": Answer(("underfitting", "over_regularised"), UNEVEN),
@@ -39,10 +40,10 @@ ANSWERS: Mapping[str, Answer] = {
     "frozen": Answer(("frozen_too_much", "underfitting"), UNEVEN),
     "not_pretrained": Answer(("from_noise", "underfitting"), (*UNEVEN, "broken_norm", "collapsed", "rate_too_high", "dead_units", "plateau", "steps_too_large", *BY_HEART)),
     "batch_tiny": Answer(("broken_norm", "gradient_unstable", "rate_too_high", "oscillating", "batch_too_small"), (*UNEVEN, *BY_HEART, *TOO_FAST)),
-    "batch_whole": Answer(("underfitting",), UNEVEN),
+    "batch_whole": Answer(("too_few_steps", "underfitting"), UNEVEN),
     "too_small": Answer(("size_too_small", "underfitting"), (*UNEVEN, *BY_HEART)),
     "sizes_differ": Answer(("broken_norm", "sizes_differ"), (*UNEVEN, *BY_HEART, "rate_too_high", "collapsed", "underfitting")),
-    "loss_mismatch": Answer(("underfitting", "rate_too_high", "loss_mismatch"), UNEVEN),
+    "loss_mismatch": Answer(("over_regularised", "underfitting", "rate_too_high", "loss_mismatch"), UNEVEN),
     "labels_wrong": Answer(("label_noise", "memorised"), (*UNEVEN, *BY_HEART, "plateau", "scattered_class")),
     "labels_by_heart": Answer(("label_noise", "memorised"), (*UNEVEN, *BY_HEART, "scattered_class")),
     "class_rare": Answer(("tiny_classes", "class_imbalance", "weak_class"), (*UNEVEN, *BY_HEART)),

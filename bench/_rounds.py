@@ -9,6 +9,7 @@ processor: it is dropped, counted and made up for, by at most as many rounds as 
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +23,8 @@ LEAST = 7
 OFF, FOREIGN = 0.25, 0.15
 # Below this much processor time (seconds over all cores) the kernel's ticks of 10 ms are too coarse to say anything.
 SHORTEST = 0.5
+# Seconds of a round from which on each is told as it ends.
+LONG = 10.0
 DRAWS = 10_000
 
 # Timed as a whole; where it returns a mapping, that names the seconds of its parts, kept as "<side> <part>".
@@ -144,12 +147,21 @@ def measure(
     while sum(good := quiet(done, choosy=choosy)) < rounds and len(done) < 2 * rounds:
         names = list(sides) if len(done) % 2 == 0 else list(sides)[::-1]
         done.append(_round({name: sides[name] for name in names}, clock, calibrate, watch))
+        _tell(done, sum(quiet(done, choosy=choosy)), rounds, tuple(sides))
     kept = tuple(round for round, right in zip(done, good, strict=True) if right)
     if not kept:
         raise RuntimeError(
             f"none of {len(done)} rounds was quiet: other programs use this machine; measure when it is idle"
         )
     return Measured(kept, len(done) - len(kept), torch.get_num_threads())
+
+
+def _tell(done: Sequence[Round], good: int, rounds: int, sides: Sequence[str]) -> None:
+    """How far it is, on the error stream and only of rounds that one waits for."""
+    each = float(np.mean([sum(round.seconds[name] for name in sides) for round in done]))
+    if each >= LONG:
+        left = f"about {(rounds - good) * each / 60:.0f} min left" if good < rounds else "done"
+        print(f"  round {len(done)}: {good} of {rounds} quiet, {left}", file=sys.stderr, flush=True)
 
 
 def _round(

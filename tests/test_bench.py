@@ -118,6 +118,18 @@ def test_rounds_are_made_up_for_at_most_once_over() -> None:
         fake(clock, {"ours": clock.side("ours", 1.0)}, foreign=(0.5,) * 6, rounds=3)
 
 
+def test_rounds_that_one_waits_for_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    fake(clock, {"ours": clock.side("ours", 60.0)}, foreign=(0.0, 0.5), rounds=2)
+    assert capsys.readouterr().err.splitlines() == [
+        "  round 1: 1 of 2 quiet, about 1 min left",
+        "  round 2: 1 of 2 quiet, about 1 min left",
+        "  round 3: 2 of 2 quiet, done",
+    ]
+    fake(clock, {"ours": clock.side("ours", 1.0)}, rounds=2)
+    assert capsys.readouterr().err == ""
+
+
 def test_together_adds_up() -> None:
     clock = Clock()
     parts = [fake(clock, {"ours": clock.side("ours", 1.0)}, foreign=(0.5,), rounds=2) for _ in range(2)]

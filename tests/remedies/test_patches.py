@@ -147,3 +147,42 @@ def test_a_remedy_says_on_which_score_it_will_be_judged() -> None:
         assert REMEDIES.pick(name)(finding, BARE).metric == "calibrated_log_loss"
     assert REMEDIES.pick("balanced_sampling")(finding, BARE).metric == "recall_macro"
     assert REMEDIES.pick("drop_leaked")(finding, BARE).metric is None
+
+
+def test_a_constant_rate_falls_in_every_stage_that_has_one() -> None:
+    assert answer("falling_rate") is None
+    flat = BARE.change({"stages.head.schedule": {"name": "constant"}, "stages.all.schedule": {"name": "constant"}})
+    patch = answer("falling_rate", flat)
+    assert patch == {f"stages.{place}.schedule": {"name": "cosine"} for place in (0, 2)}
+    assert flat.change(patch).id == BARE.id
+    assert answer("falling_rate", flat.change(patch)) is None
+
+
+@pytest.mark.parametrize(("optimizer", "setting"), [("sgd", "momentum"), ("rmsprop", "momentum"), ("adamw", "beta1")])
+def test_momentum_goes_back_to_the_optimisers_own(optimizer: str, setting: str) -> None:
+    far = BARE.change({"optim.name": optimizer, "optim.settings": {setting: 0.999}})
+    patch = answer("usual_momentum", far)
+    assert patch == {f"optim.settings.{setting}": 0.9}
+    assert answer("usual_momentum", far.change(patch)) is None
+    assert answer("usual_momentum", BARE.change({"optim.name": optimizer, "optim.settings": {setting: 0.99}})) is None
+
+
+def test_momentum_is_left_alone_where_there_is_none() -> None:
+    assert answer("usual_momentum", BARE.change({"optim.name": "adagrad"})) is None
+
+
+def test_the_batch_goes_back_to_what_is_usual() -> None:
+    assert answer("usual_batch") is None
+    assert answer("usual_batch", BARE.change({"train.batch": 600})) == {"train.batch": 32}
+
+
+def test_a_focal_loss_is_loosened_to_its_usual_focusing() -> None:
+    focal = BARE.change({"loss": {"name": "focal", "settings": {"gamma": 12.0}}})
+    patch = answer("loosen", focal, settings={"loss.settings.gamma": 12.0})
+    assert patch == {"loss.settings.gamma": 2.0}
+
+
+def test_images_grow_to_the_size_of_evaluation_and_no_further() -> None:
+    small = BARE.change({"data.size": 32, "data.eval_size": 48})
+    assert answer("larger_images", small, "size_too_small") == {"data.size": 48}
+    assert answer("larger_images", small.change({"data.eval_size": 32}), "size_too_small") is None

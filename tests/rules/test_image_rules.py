@@ -15,6 +15,7 @@ from snellen.catalog import Catalog
 from snellen.data.pixels import open_pixels
 from snellen.data.read import read
 from snellen.rules.outlying import odd_ones, robust_z
+from snellen.rules.tints import Tints
 from snellen.shelf import CATALOG_RULES
 
 # Rule -> what a bench's list calls the fault.
@@ -87,6 +88,34 @@ def test_an_exchanged_source_is_found_and_its_right_twin_is_not(shared: Callable
     (finding,) = found["wrong"]
     assert finding.evidence["group"] == "there"
     assert len(finding.samples) == len([file for number, file in enumerate(files) if number % 3 == 0])
+
+
+def test_tints_that_are_turned_over_are_told_from_another_light() -> None:
+    """Ten classes whose images differ more than their tints do; a fifth of the images is exchanged, or something else befell it."""
+    chance = np.random.default_rng(0)
+    target, inside = np.repeat(np.arange(10), 105).astype(str), np.tile(np.arange(105) < 20, 10)
+    cases = {
+        "exchanged": (-1.0, 0.0),
+        "same": (1.0, 0.0),
+        "colder": (1.0, -0.2),
+        "faded": (0.3, 0.0),
+        "grey": (0.0, 0.0),
+    }
+    found = dict.fromkeys(cases, 0)
+    for _ in range(50):
+        tint = np.repeat(chance.normal(0.03, 0.1, 10), 105) + chance.normal(0, 0.12, 1050)
+        for case, (strength, cast) in cases.items():
+            tints = Tints.of(np.where(inside, strength * tint + cast, tint), target, inside, each=5)
+            found[case] += tints.power >= 4 and tints.fit >= 1e-3
+    assert found.pop("exchanged") >= 45
+    assert not any(found.values()), found
+
+
+def test_the_tint_of_one_class_alone_says_nothing() -> None:
+    inside = np.arange(40) < 10
+    tint = np.where(inside, -0.2, 0.2) + np.linspace(-0.01, 0.01, 40)
+    assert Tints.of(tint, np.full(40, "a"), inside, each=5).power < 1
+    assert Tints.of(tint, np.full(40, "a"), inside, each=20).power == 0
 
 
 def test_a_turned_photo_is_told_and_warned_of_where_boxes_are(tmp_path: Path) -> None:

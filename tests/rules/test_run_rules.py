@@ -82,6 +82,40 @@ def test_holm() -> None:
     assert curves.holm([]) == []
 
 
+def test_steps_are_counted_within_the_last_stage() -> None:
+    records = [{"stage": "head", "step": 4}, {"stage": "head", "step": 8}, {"stage": "last", "step": 10}]
+    assert curves.steps_of_last(records) == 2
+    assert curves.steps_of_last(records[:2]) == 8
+    (finding,) = findings_of(RUN_RULES, "too_few_steps", RUN_RULES.module("too_few_steps").FIRES[0])
+    assert (finding.evidence["each"], finding.evidence["steps"], finding.evidence["batch"]) == (1.0, 3, 600)
+
+
+def test_a_momentum_is_measured_by_the_steps_that_it_remembers() -> None:
+    first, second = RUN_RULES.module("momentum_too_high").FIRES
+    (finding,) = findings_of(RUN_RULES, "momentum_too_high", first)
+    assert finding.evidence["memory"] == pytest.approx(1000)
+    assert (finding.evidence["setting"], finding.evidence["steps"]) == ("momentum", 60)
+    (finding,) = findings_of(RUN_RULES, "momentum_too_high", second)
+    assert finding.evidence["setting"] == "beta1"
+
+
+def test_a_rate_that_never_falls_names_the_section_that_still_moves() -> None:
+    (finding,) = findings_of(RUN_RULES, "rate_never_falls", RUN_RULES.module("rate_never_falls").FIRES[0])
+    assert (finding.evidence["section"], finding.evidence["share"]) == ("stage4", 1.0)
+    assert "100% of its peak" in finding.message
+
+
+def test_the_larger_of_both_sizes_counts() -> None:
+    (finding,) = findings_of(RUN_RULES, "size_too_small", RUN_RULES.module("size_too_small").FIRES[1])
+    assert (finding.evidence["shown"], finding.evidence["side"]) == (48, 200.0)
+
+
+def test_a_focal_loss_is_named_with_its_focusing() -> None:
+    case = RUN_RULES.module("over_regularised").FIRES[4]
+    (finding,) = findings_of(RUN_RULES, "over_regularised", case)
+    assert dict(finding.evidence["settings"]) == {"loss.settings.gamma": 12.0}
+
+
 def test_a_severe_rate_is_one_at_guessing() -> None:
     case = {"signals": [loss(4.0, 4.0, running=4.0)], "recipe": {"optim.lr": 0.02}}
     (finding,) = findings_of(RUN_RULES, "rate_too_high", case)

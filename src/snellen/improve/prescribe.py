@@ -16,6 +16,7 @@ from snellen.values import SEVERITIES, Finding, Remedy
 # a rate that is too high also spoils the statistics of batch normalisation.
 BROKEN = (
     "nonfinite",
+    "momentum_too_high",
     "rate_too_high",
     "diverging",
     "steps_too_large",

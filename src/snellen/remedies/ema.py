@@ -5,7 +5,7 @@ from __future__ import annotations
 from snellen.recipe import Recipe
 from snellen.values import Finding, Remedy, Safety
 
-CURES = ("oscillating", "plateau", "gradient_unstable")
+CURES = ("oscillating", "plateau", "gradient_unstable", "rate_never_falls")
 SOURCE = "SPEC L8; Polyak & Juditsky 1992; Izmailov et al. 2018, arXiv:1803.05407."
 SAFETY: Safety = "safe"
 ORDER = 245

@@ -5,7 +5,7 @@ from __future__ import annotations
 from snellen.recipe import Recipe
 from snellen.values import Finding, Remedy, Safety
 
-CURES = ("ragged_borders", "lost_objects", "sizes_differ")
+CURES = ("ragged_borders", "lost_objects", "sizes_differ", "size_too_small")
 SOURCE = "SPEC M1; resolution as the first lever for small things: Tan & Le 2019, arXiv:1905.11946, §3.3."
 SAFETY: Safety = "trade-off"
 ORDER = 22

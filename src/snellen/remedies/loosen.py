@@ -9,7 +9,7 @@ from snellen.values import Finding, Remedy, Safety
 
 TASKS = ("classification",)
 CURES = ("over_regularised",)
-SOURCE = "SPEC S5, S6; usual values: SPEC L1, L2, D8."
+SOURCE = "SPEC S5, S6; usual values: SPEC L1, L2, D8; gamma 2: Lin et al. 2017, arXiv:1708.02002."
 SAFETY: Safety = "safe"
 ORDER = 20
 SCREENS = True
@@ -18,6 +18,7 @@ RESTORES = True
 USUAL: dict[str, Any] = {
     "model.dropout": 0.2,
     "loss.settings.smoothing": 0.1,
+    "loss.settings.gamma": 2.0,
     "augment.mixup": 0.0,
     "augment.cutmix": 0.0,
     "augment.parts": [{"name": name} for name in ("flip", "crop", "brightness_contrast")],

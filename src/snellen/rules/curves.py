@@ -36,6 +36,13 @@ def last_stage(records: Sequence[Record]) -> list[Record]:
     return by_stage(records)[-1][1]
 
 
+def steps_of_last(records: Sequence[Record]) -> int:
+    """Optimiser steps of the last stage."""
+    stages = by_stage(records)
+    before = int(stages[-2][1][-1]["step"]) if len(stages) > 1 else 0
+    return int(stages[-1][1][-1]["step"]) - before
+
+
 def optional(run: Run, meter: str) -> tuple[Record, ...]:
     """A meter's records; empty where it did not measure. For evidence that a rule can do without."""
     try:

@@ -1,6 +1,7 @@
 """What it does
 Finds a training that its own protections hold back: it has not learned even its training images, validation is no worse than
-they are, and dropout, label smoothing, mixing, weight decay or cropping stand far outside of what is usual.
+they are, and dropout, label smoothing, the focusing of a focal loss, mixing, weight decay or cropping stand far outside of
+what is usual.
 
 Why it matters
 Every protection takes something away so that less is learned by heart. Where nothing is learned by heart, it only takes away.
@@ -12,7 +13,8 @@ the same is not complained of, whatever the settings. Weight decay is judged by 
 Source
 SPEC S5 (under-fitting); for decay I. Loshchilov, F. Hutter, arXiv:1711.05101 (decoupled decay is multiplied by the rate) and
 X. Wang, L. Aitchison, arXiv:2405.13698 (its time scale is of epochs, not of steps); the largest values in use: dropout 0.5
-(Srivastava et al. 2014), Mixup 0.2 to 1 (arXiv:1710.09412), crops of 8 % of the area (Szegedy et al. 2015, section 6).
+(Srivastava et al. 2014), Mixup 0.2 to 1 (arXiv:1710.09412), crops of 8 % of the area (Szegedy et al. 2015, section 6), a focal loss
+of gamma 5 (arXiv:1708.02002, which finds 2 the best; that it holds certainty back: arXiv:2002.09437).
 """
 
 from __future__ import annotations
@@ -25,19 +27,20 @@ from snellen.run import Run
 from snellen.values import Finding
 
 READS = ("recall",)
-# Of losses that have such a setting.
-SMOOTHED = "smoothing"
+# Of losses that have such settings: the name of each, and of its limit.
+OF_LOSS = ("smoothing", "gamma")
 
 
 def over_regularised(
     run: Run, *, accuracy: float = 0.9, way: float = 0.7, gap: float = 0.3, dropout: float = 0.6, smoothing: float = 0.4,
-    mix: float = 2.0, decay: float = 0.01, crop: float = 0.05, degrees: float = 90.0,
+    gamma: float = 5.0, mix: float = 2.0, decay: float = 0.01, crop: float = 0.05, degrees: float = 90.0,
 ) -> list[Finding]:  # fmt: skip
     """Find settings beyond their limit in a training that has not learned.
 
     `accuracy` and `way` (share of the way from guessing to loss 0) count as learned, together; a wider `gap` (nats) is
-    over-fitting. The others are limits: `mix` of Mixup's and CutMix's beta, `decay` of the peak rate × weight decay (its
-    inverse are the steps in which weights would be gone), `crop` of the least share of the area, `degrees` of rotation.
+    over-fitting. The others are limits: `gamma` of a focal loss, `mix` of Mixup's and CutMix's beta, `decay` of the peak rate ×
+    weight decay (its inverse are the steps in which weights would be gone), `crop` of the least share of the area, `degrees` of
+    rotation.
     """
     records = run.signals("loss")
     needed(records, "train", "val")
@@ -48,7 +51,9 @@ def over_regularised(
     reached = 1 - train / guessing(run)
     if not val - train <= gap or (reached >= way and not right < accuracy):
         return []
-    limits = {"dropout": dropout, "smoothing": smoothing, "mix": mix, "decay": decay, "crop": crop, "degrees": degrees}
+    limits = {
+        "dropout": dropout, "smoothing": smoothing, "gamma": gamma, "mix": mix, "decay": decay, "crop": crop, "degrees": degrees,
+    }  # fmt: skip
     found = {key: value for key, value, far in _settings(run, limits) if far}
     if not found:
         return []
@@ -67,9 +72,10 @@ def _settings(run: Run, limits: dict[str, float]) -> Iterator[tuple[str, float, 
         value = told(run, key)
         if value is not None:
             yield key, float(value), value > limits[limit]
-    smooth = (told(run, "loss.settings") or {}).get(SMOOTHED)
-    if smooth is not None:
-        yield "loss.settings.smoothing", float(smooth), smooth > limits["smoothing"]
+    for key in OF_LOSS:
+        value = (told(run, "loss.settings") or {}).get(key)
+        if value is not None:
+            yield f"loss.settings.{key}", float(value), value > limits[key]
     weight, peaks = told(run, "optim.weight_decay"), numbers(optional(run, "rate"), "peak")
     if weight is not None and peaks:
         yield "optim.weight_decay", float(weight), weight * max(peaks) > limits["decay"]
@@ -100,11 +106,14 @@ FIRES = (
     _case({"optim.weight_decay": 300.0}),
     _case({"loss.settings": {"smoothing": 0.9}}, accuracy=0.97),
     _case({"augment.mixup": 8.0}),
+    # Learned, and held back from being sure of it.
+    _case({"loss": {"name": "focal", "settings": {"gamma": 12.0}}}, train=1.5, accuracy=0.93),
     _case({"augment.parts": [{"name": "crop", "settings": {"low": 0.02}}]}),
 )
 SILENT = (
     # Usual settings: too few epochs, or hard data.
     _case({"model.dropout": 0.5, "augment.mixup": 1.0, "optim.weight_decay": 0.1}),
+    _case({"loss": {"name": "focal", "settings": {"gamma": 3.0}}}),
     # Learned all the same.
     _case({"model.dropout": 0.95}, train=0.2, accuracy=0.98),
     # Over-fitting.
