@@ -114,7 +114,7 @@ def _dense(masks: Mapping[str, Any]) -> list[str]:
         # A remedy that there was no time for has a verdict without an effect.
         had = [one for one in row["verdicts"] if one["effect"] is not None]
         left = len(row["verdicts"]) - len(had)
-        tried = ", ".join(f"{one['remedy']} ({one['decision']})" for one in had) + (
+        tried = (", ".join(f"{one['remedy']} ({one['decision']})" for one in had) or "none") + (
             f"; {left} not, for want of time" if left else ""
         )
         effect = f"{100 * row['effect']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
