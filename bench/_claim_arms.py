@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
+import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from _claims import BARE, Claim
+from snellen import store
 from snellen.catalog import Catalog
 from snellen.data.pixels import Pixels, open_pixels
 from snellen.data.read import read
@@ -23,6 +24,9 @@ from snellen.tasks._retrieval import pairs, retrieval, verified
 from snellen.train.draws import keys
 from snellen.train.loop import train
 from snellen.train.machine import Setting
+
+# What was asked of an arm, the same for all arms of one data: a file of its own in this folder beside theirs.
+ASKED, FOLDER = ("targets", "groups"), "asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +86,16 @@ def recipe_of(claim: Claim, patch: Mapping[str, Any], found: Ground, epochs: int
     return Recipe().change(own).change(dict(patch)).resolve()
 
 
-def arm(claim: Claim, recipe: Recipe, found: Ground, seed: int, work: Path, setting: Setting) -> dict[str, Any]:
-    """Train (or go on with) one seed and measure it; what is kept is small: which images were right, and some numbers."""
-    folder = work / f"{claim.data}-{recipe.id}-s{seed}"
+def arm(claim: Claim, recipe: Recipe, found: Ground, folder: Path, cache: Path, setting: Setting) -> dict[str, Any]:
+    """Train (or go on with) the recipe's seed in `folder` and measure it; what is told is small: which images were right, and
+    some numbers. The folder stays: whoever has written down what is told removes it."""
     begin = time.perf_counter()
-    run = train(
-        recipe.change({"seed": seed}), found.catalog, found.pixels, folder, setting=setting, cache=work / "cache"
-    )
+    run = train(recipe, found.catalog, found.pixels, folder, setting=setting, cache=cache)
     loaded = load(run)
     told = _verified(loaded, found) if claim.measure == "verification" else _rows(loaded, found)
     if claim.measure == "spread":
         told["numbers"] |= _spread(loaded, found)
-    kept = {"recipe": recipe.id, "seconds": round(run.cost["seconds"] or time.perf_counter() - begin, 1), **told}
-    # Forty megabytes of weights for each of a hundred runs: what was measured is all that is kept.
-    shutil.rmtree(folder)
-    return kept
+    return {"seconds": round(run.cost["seconds"] or time.perf_counter() - begin, 1), **told}
 
 
 def _rows(loaded: Loaded, found: Ground) -> dict[str, Any]:
@@ -104,7 +103,7 @@ def _rows(loaded: Loaded, found: Ground) -> dict[str, Any]:
     own = np.maximum(rows.probabilities[np.arange(len(rows.ids)), rows.targets].astype(np.float64), 1e-7)
     recalls = [rows.correct[rows.targets == k].mean() for k in np.unique(rows.targets)]
     numbers = {"accuracy": rows.correct.mean(), "recall_macro": np.mean(recalls), "log_loss": -np.log(own).mean()}
-    return {"right": _packed(rows.correct), "targets": rows.targets.tolist(), "numbers": _plain(numbers)}
+    return {"right": _packed(rows.correct), "targets": spaced(rows.targets), "numbers": _plain(numbers)}
 
 
 def _spread(loaded: Loaded, found: Ground) -> dict[str, Any]:
@@ -119,29 +118,70 @@ def _spread(loaded: Loaded, found: Ground) -> dict[str, Any]:
 
 
 def _verified(loaded: Loaded, found: Ground) -> dict[str, Any]:
-    """Whether each pair was told right by the cosine of its features, and how well images find their class."""
+    """Whether each pair was told right by the cosine of its features, the class of its first image, and how well images find
+    their class."""
     features, targets = loaded.features(found.held, found.pixels), found.held.column("target").astype(str)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
     left, right, same = pairs(targets)
     told = verified((unit[left] * unit[right]).sum(axis=1), same) == same
     numbers = {"accuracy": told.mean(), "recall_at_1": retrieval(features, targets)["recall_at_1"]["value"]}
-    return {"right": _packed(told), "targets": same.astype(int).tolist(), "numbers": _plain(numbers)}
+    codes = np.unique(targets, return_inverse=True)[1]
+    return {
+        "right": _packed(told), "targets": spaced(same.astype(int)), "groups": spaced(codes[left]), "numbers": _plain(numbers),
+    }  # fmt: skip
 
 
 def _packed(right: np.ndarray) -> str:
     return np.packbits(right).tobytes().hex()
 
 
+def spaced(numbers: Iterable[int]) -> str:
+    """Whole numbers as one string, which is one line of JSON."""
+    return " ".join(str(int(number)) for number in numbers)
+
+
+def _whole(text: str) -> np.ndarray:
+    return np.asarray(text.split(), dtype=np.int64)
+
+
 def _plain(numbers: Mapping[str, Any]) -> dict[str, float]:
     return {key: round(float(value), 6) for key, value in numbers.items()}
 
 
+def keep(path: Path, told: Mapping[str, Any]) -> None:
+    """Write an arm; what was asked of it is written once for all arms of its data, under a name that follows from it."""
+    asked = {key: told[key] for key in ASKED if key in told}
+    text = "\n".join(f"{key} {value}" for key, value in asked.items())
+    name = f"{told['data']}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
+    place = path.parent / FOLDER / f"{name}.json"
+    if not place.is_file():
+        store.write_json(place, asked)
+    store.write_json(path, {**{key: value for key, value in told.items() if key not in ASKED}, "asked": name})
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """An arm as `keep` got it."""
+    told = store.read_json(path)
+    asked = store.read_json(path.parent / FOLDER / f"{told.pop('asked')}.json")
+    return {**told, **asked}
+
+
 def predictions(told: Mapping[str, Any]) -> Predictions:
     """An arm as rows that say which images were right: enough for accuracy and recall."""
-    targets = np.asarray(told["targets"], dtype=np.int64)
-    right = np.unpackbits(np.frombuffer(bytes.fromhex(told["right"]), dtype=np.uint8))[: len(targets)].astype(bool)
+    right, targets = _right(told), _whole(told["targets"])
     classes = int(targets.max()) + 1
     said = np.where(right, targets, (targets + 1) % classes)
     return Predictions(
         tuple(map(str, range(len(targets)))), targets, np.eye(classes)[said], tuple(map(str, range(classes)))
     )
+
+
+def by_group(told: Mapping[str, Any]) -> np.ndarray:
+    """[groups]: of each group the share that was right, weighted by its size so that their mean is the share of all."""
+    groups = _whole(told["groups"])
+    return np.bincount(groups, weights=_right(told)) * (groups.max() + 1) / len(groups)
+
+
+def _right(told: Mapping[str, Any]) -> np.ndarray:
+    bits = np.unpackbits(np.frombuffer(bytes.fromhex(told["right"]), dtype=np.uint8))
+    return bits[: told["targets"].count(" ") + 1].astype(bool)

@@ -1,4 +1,4 @@
-"""One cell of the clinic: trained, examined, tested; then nothing, a random remedy and our healing at equal compute."""
+"""One cell of the clinic: trained, examined, tested; then nothing, random remedies and our healing at equal compute."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import random
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from _clinic_bill import LEAST, Besides, Billed, billed, further
 from _clinic_faults import drawn
 from _clinic_ground import SETTING, Ground
 from snellen.case import Case
 from snellen.examine import diagnose
-from snellen.improve.effort import effort
 from snellen.improve.heal import heal
 from snellen.improve.lab import Lab
 from snellen.improve.pair import pair
-from snellen.improve.screen import head_only
 from snellen.recipe import Recipe
 from snellen.rows import Predictions
 from snellen.run import Run
@@ -31,16 +31,16 @@ WARNED = ("warn", "block")
 METRIC = "accuracy"
 
 
-def lab_of(ground: Ground, folder: Path) -> Lab:
-    """A laboratory without a deadline: what an arm may spend is counted in images, not in seconds of a shared machine."""
-    return Lab(
-        Case(folder), ground.catalog, ground.pixels, SETTING, ground.cache, lambda event: None, lambda: False, None
-    )
+def lab_of(ground: Ground, folder: Path, *, besides: bool = False) -> Billed:
+    """A laboratory without a deadline, in which every training is billed; with `besides`, what is done between them too."""
+    return Billed(
+        Case(folder), ground.catalog, ground.pixels, SETTING, ground.cache, lambda event: None, lambda: False, None,
+        besides=Besides(folder / "besides.jsonl") if besides else None,
+    )  # fmt: skip
 
 
-def look(lab: Lab, recipe: Recipe) -> dict[str, Any]:
+def look(lab: Billed, recipe: Recipe) -> dict[str, Any]:
     """Train, let the rules look, test. Times are processor seconds of this process."""
-    before = time.process_time()
     run = lab.trained(recipe, recipe.seed)
     trained = time.process_time()
     findings = diagnose(run)
@@ -48,7 +48,7 @@ def look(lab: Lab, recipe: Recipe) -> dict[str, Any]:
     run.write_findings(findings)
     return {
         "found": severities(findings), "blind": sorted({item.rule for item in findings if not item.looked}),
-        "cpu": {"train": round(trained - before, 2), "rules": round(examined - trained, 3)},
+        "cpu": {"train": round(lab.asked[run.folder.name], 2), "rules": round(examined - trained, 3)},
         "steps": run.cost["steps"], "stopped": run.cost["stopped"], "recipe": recipe.id, **scored(lab, run),
     }  # fmt: skip
 
@@ -93,65 +93,78 @@ def tested(lab: Lab, run: Run) -> Predictions:
     return rows
 
 
-def arms(lab: Lab, recipe: Recipe, audit: Sequence[Finding], words: tuple[Any, ...]) -> dict[str, Any]:
-    """The three arms. What healing spent is what the others may spend."""
-    healed = _heal(lab, recipe, audit)
-    spent = float(healed["effort"])
+def arms(ground: Ground, folder: Path, recipe: Recipe, words: tuple[Any, ...]) -> dict[str, Any]:
+    """The three arms, in one folder of runs, each with a bill of its own. What healing spent is what the others may spend."""
+    healed = _heal(ground, folder, recipe)
+    allowed = float(healed["seconds"])
+    chance = drawn("random", *words)
     return {
         "heal": healed,
-        "nothing": _nothing(lab, recipe, spent),
-        "random": _random(lab, recipe, audit, spent, drawn("random", *words)),
-    }
-
-
-def _heal(lab: Lab, recipe: Recipe, audit: Sequence[Finding]) -> dict[str, Any]:
-    first = lab.trained(recipe, recipe.seed)
-    first.write_findings(diagnose(first))
-    answer = heal(lab, recipe, audit)
-    verdicts = [verdict for verdict in lab.case.verdicts if verdict.stage == "confirm" and verdict.seeds]
-    heads = len(list((lab.case.folder / "screen").glob("*/predictions/val.parquet")))
-    runs = [run for run in lab.case.runs if run.done]
-    return {
-        **scored(lab, answer.run), "runs": len(runs),
-        "effort": round(sum(effort(run.recipe) for run in runs) + heads * effort(head_only(recipe)), 2),
-        "verdicts": [_told(lab, verdict) for verdict in verdicts],
+        "nothing": _nothing(lab_of(ground, folder), recipe, allowed),
+        "random": _random(lab_of(ground, folder), recipe, ground.findings, allowed, chance),
+        "improve": recipe.improve.model_dump(mode="json"), "least": LEAST,
     }  # fmt: skip
 
 
-def _told(lab: Lab, verdict: Verdict) -> dict[str, Any]:
-    """A verdict, and what the remedy did on the test split with the same seeds."""
-    about = {key: getattr(verdict, key) for key in ("remedy", "finding", "metric", "decision", "effect", "seeds")}
-    if verdict.decision != "adopt":
+def _heal(ground: Ground, folder: Path, recipe: Recipe) -> dict[str, Any]:
+    """Healing; what it came to is kept, because beside the runs of the other arms it could not be asked again."""
+    lab = lab_of(ground, folder, besides=True)
+    if (known := lab.case.read("healed")) is not None:
+        return dict(known)
+    first = lab.trained(recipe, recipe.seed)
+    first.write_findings(diagnose(first))
+    answer = heal(lab, recipe, ground.findings)
+    lab.besides.note()
+    told = {
+        **scored(lab, answer.run), "runs": len(lab.asked), "seconds": round(lab.spent + lab.besides.seconds, 2),
+        "planned": lab.case.read("looks"), "verdicts": [_told(lab, recipe, *one) for one in decided(lab.case.verdicts)],
+    }  # fmt: skip
+    lab.case.write("healed", told)
+    return dict(lab.case.read("healed"))
+
+
+def decided(verdicts: Iterable[Verdict]) -> list[tuple[Verdict, str]]:
+    """Of every remedy that was tried on the whole network its verdict and what holds in the end: an adopted one that the
+    ledger takes back later is "withdrawn"."""
+    found: dict[tuple[str, ...], tuple[Verdict, str]] = {}
+    for verdict in verdicts:
+        if verdict.stage == "confirm" and verdict.seeds:
+            trial = (verdict.remedy, verdict.finding, verdict.baseline, verdict.candidate)
+            adopted = trial in found and found[trial][1] in ("adopt", "withdrawn")
+            back = adopted and verdict.decision == "reject"
+            found[trial] = (found[trial][0], "withdrawn") if back else (verdict, verdict.decision)
+    return list(found.values())
+
+
+def _told(lab: Lab, recipe: Recipe, verdict: Verdict, decision: str) -> dict[str, Any]:
+    """A verdict, and what a remedy that stays adopted did on the test split with the same seeds."""
+    about = {key: getattr(verdict, key) for key in ("remedy", "finding", "metric", "effect", "seeds")}
+    about["decision"] = decision
+    if decision != "adopt":
         return about
-    seeds = [run.recipe.seed for run in lab.case.runs if run.folder.name.startswith(f"{verdict.candidate}-s")]
-    rows = [
-        [tested(lab, lab.case.run(recipe, seed)) for seed in sorted(seeds)[: verdict.seeds]]
-        for recipe in (verdict.baseline, verdict.candidate)
-    ]
+    seeds = range(recipe.seed, recipe.seed + verdict.seeds)
+    rows = [[tested(lab, lab.case.run(arm, seed)) for seed in seeds] for arm in (verdict.baseline, verdict.candidate)]
     found = {metric: pair(*rows, metric=metric, level=0.95) for metric in {verdict.metric, METRIC}}
     return {**about, "test": {key: [round(x, 4) for x in (e.effect, e.low, e.high)] for key, e in found.items()}}
 
 
-def _nothing(lab: Lab, recipe: Recipe, spent: float) -> dict[str, Any]:
+def _nothing(lab: Billed, recipe: Recipe, allowed: float) -> dict[str, Any]:
     """Further seeds of the recipe as it is; the best of them on validation."""
-    count = max(1, round(spent / effort(recipe)))
-    tried = [lab.trained(recipe, recipe.seed + number) for number in range(count)]
-    return _best(lab, tried, count * effort(recipe))
+    tried = further(lab, ((recipe, recipe.seed + number) for number in count()), allowed)
+    return {**_best(lab, tried), **billed(lab, len(tried), allowed)}
 
 
-def _random(lab: Lab, recipe: Recipe, audit: Sequence[Finding], spent: float, chance: random.Random) -> dict[str, Any]:
+def _random(
+    lab: Billed, recipe: Recipe, audit: Sequence[Finding], allowed: float, chance: random.Random
+) -> dict[str, Any]:
     """The recipe, and it with one random remedy after another, a training each; the best of them on validation."""
     first = lab.trained(recipe, recipe.seed)
-    tried, used, names = [first], effort(recipe), []
     proposals = proposed(recipe, (*audit, *first.findings))
-    for remedy in chance.sample(proposals, len(proposals)):
-        candidate = recipe.change(remedy.patch)
-        # The last one is begun where at least half of it fits.
-        if used + effort(candidate) / 2 <= spent:
-            tried.append(lab.trained(candidate, recipe.seed))
-            used += effort(candidate)
-            names.append(remedy.name)
-    return {**_best(lab, tried, used), "tried": names}
+    chosen = chance.sample(proposals, len(proposals))
+    wanted = [recipe, *(recipe.change(remedy.patch) for remedy in chosen)]
+    tried = further(lab, ((one, recipe.seed) for one in wanted), allowed)
+    names = [remedy.name for remedy in chosen[: len(tried) - 1]]
+    return {**_best(lab, tried), **billed(lab, len(tried), allowed), "tried": names}
 
 
 def proposed(recipe: Recipe, findings: Sequence[Finding]) -> list[Remedy]:
@@ -182,6 +195,6 @@ def _works(recipe: Recipe, remedy: Remedy) -> bool:
     return changed.refused() is None and changed.id != recipe.id
 
 
-def _best(lab: Lab, tried: Sequence[Run], used: float) -> dict[str, Any]:
+def _best(lab: Lab, tried: Sequence[Run]) -> dict[str, Any]:
     best = max(tried, key=lambda run: float(run.cost["score"]))
-    return {**scored(lab, best), "runs": len(tried), "effort": round(used, 2), "of": best.folder.name}
+    return {**scored(lab, best), "of": best.folder.name}

@@ -7,10 +7,12 @@ knows this file: what a rule should have said of a kind stands in `_clinic_answe
 from __future__ import annotations
 
 import hashlib
+import inspect
 import random
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,22 @@ class Fault:
 def drawn(*words: object) -> random.Random:
     """The chance of one cell, whatever was done before it."""
     return random.Random(hashlib.blake2b("/".join(map(str, words)).encode()).hexdigest())
+
+
+def digest(*words: object) -> str:
+    """Twelve hex digits of what the words say."""
+    return hashlib.blake2b("\n".join(map(str, words)).encode(), digest_size=6).hexdigest()
+
+
+@cache
+def program(spoil: Callable[..., Any] | None) -> str:
+    """The text of what spoils images, with the numbers and functions that it was made with: another text plants other images.
+    What it merely calls (`images`, `rewrite`) is not followed."""
+    if spoil is None:
+        return ""
+    held = inspect.getclosurevars(spoil).nonlocals
+    made = [f"{name} = {program(value) if callable(value) else value!r}" for name, value in sorted(held.items())]
+    return "\n".join([inspect.getsource(spoil), *made])
 
 
 def classes(data: Path) -> list[Path]:

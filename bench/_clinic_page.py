@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from _clinic_faults import FAULTS
-from _clinic_score import Interval, alarms, detection, gain, healed, healing, hurt, looks, overhead, totals
+from _clinic_score import ARMS, Interval, alarms, detection, gain, healed, healing, hurt, looks, overhead, totals
+from snellen.recipe_sections import Improve
 
 Record = Mapping[str, Any]
 HEAD = """# The clinic
 
 Written by `python bench/clinic.py`; the records are in `results/clinic.jsonl`, one line for each. Planted faults
 (`_clinic_faults.py`) in trainings of tf_efficientnet_lite0 (pretrained; the head, then the last two of four stages) on 600 images of
-ten classes, 64 px, judged on 250 test images that no fault touches. The generator knows no rule; what should be said of a kind
+ten classes, 64 px, judged on 250 test images that no fault touches. Every seed draws images of its own, those of all splits; a
+faulty training and the healthy one that it is compared with have the same. The generator knows no rule; what should be said of a kind
 stands in `_clinic_answers.py`. Of every kind some data was for tuning the rules and some for this report, dealt by a hash before
 anything was trained. Small networks on few images: these figures are about this clinic, not about every training."""
 
@@ -59,7 +61,8 @@ def _alarms(records: Sequence[Record]) -> list[str]:
         return []
     cost = overhead(records)
     said = (
-        f"{told['n']} healthy trainings: {told['block']:.3f} findings of severity block and {told['warn']:.3f} of severity warn per "
+        f"{told['n']} healthy trainings, each on images drawn for it (drawings of one dataset overlap, most where a class has few "
+        f"images): {told['block']:.3f} findings of severity block and {told['warn']:.3f} of severity warn per "
         f"training ({_counts(told['by'])}). The rules cost {100 * cost.middle:.1f} % of the processor time of a training "
         f"({_bounds(cost, 100)} %; n = {cost.n}; these trainings take seconds, so that their share is large)."
     )
@@ -72,8 +75,22 @@ def _healed(records: Sequence[Record]) -> list[str]:
         rows = [row for row in healing(records) if row["half"] == half]
         if rows:
             title = "## Healing" if half == "report" else "## Healing, the half for tuning"
-            parts += [title, _sums(rows), _cells(rows)]
+            parts += [title, _limits(rows), _sums(rows), _cells(rows)]
     return parts
+
+
+def _limits(rows: Sequence[Record]) -> str:
+    """What each arm was allowed, and where it was not the seconds that ended it."""
+    limits = rows[0]["limits"]
+    ended = ", ".join(f"{arm} in {sum(row['capped'][arm] for row in rows)}" for arm in ARMS[1:])
+    return (
+        f"Of every cell alike healing may take the looks of {limits['remedies']} remedies with {limits['seeds']} seeds each (one that is "
+        f"rejected early leaves its looks to the next) and hands over the run of the first seed; the program by itself plans "
+        f"{Improve().remedies} remedies and averages runs at the end. That binds healing alone. The other arms may spend the processor "
+        "seconds that it took, set-up, screening and rules among them, on trainings of which none counts less than "
+        f"{limits['least']:.0%} of the first, and the best of them on validation is taken. They train {limits['most']} times at the most, "
+        f"with seconds left over then: of {len(rows)} cells {ended}."
+    )
 
 
 def _sums(rows: Sequence[Record]) -> str:
@@ -88,23 +105,30 @@ def _sums(rows: Sequence[Record]) -> str:
         f"{len(rows)} cells. Mean gain of healing in test accuracy at equal compute {'; '.join(gains)}.\n\nOf the cells that the fault "
         f"harmed on the test split, within the interval of the healthy training afterwards: {'; '.join(within)}.\n\nAdopted remedies: "
         f"{bad['n']} ({', '.join(bad['remedies']) or 'none'}). On the test split {bad['lower']} of them are lower in the metric they were "
-        f"adopted for, {bad['surely']} with an interval below 0; in accuracy {bad['lower_accuracy']} and {bad['surely_accuracy']}."
+        f"adopted for, {bad['surely']} with an interval below 0; in accuracy {bad['lower_accuracy']} and {bad['surely_accuracy']}. Adopted, "
+        f"but taken back in the end, and not among them: {bad['withdrawn']}."
     )
 
 
 def _cells(rows: Sequence[Record]) -> str:
-    head = "| kind | data | seed | healthy | faulty | nothing | random | heal | adopted |\n|---|---|---|---|---|---|---|---|---|\n"
+    head = "| kind | data | seed | healthy | faulty | nothing | random | heal | adopted | runs |\n|---|---|---|---|---|---|---|---|---|---|\n"
     lines = []
     for row in sorted(rows, key=lambda row: (row["kind"], row["data"], row["seed"])):
         marks = {name: f"{row[name]:.3f}{'' if row['within'][name] else ' ↓'}" for name in row["within"]}
         adopted = ", ".join(v["remedy"] for v in row["verdicts"] if v["decision"] == "adopt")
         lines.append(
             f"| {row['kind']} | {row['data']} | {row['seed']} | {row['healthy']:.3f} | {marks['faulty']} | {marks['nothing']} | "
-            f"{marks['random']} | {marks['heal']} | {adopted} |"
+            f"{marks['random']} | {marks['heal']} | {adopted} | {_runs(row)} |"
         )
-    return f"Test accuracy; ↓: below the interval of the healthy training of the same seed.\n\n{head}" + "\n".join(
-        lines
+    said = (
+        "Test accuracy; ↓: below the interval of the healthy training of the same seed. *runs*: trainings of healing, nothing and random; "
+        "+: it was the most."
     )
+    return f"{said}\n\n{head}" + "\n".join(lines)
+
+
+def _runs(row: Record) -> str:
+    return ", ".join(f"{row['runs'][arm]}{'+' if row['capped'].get(arm) else ''}" for arm in ARMS)
 
 
 def _dense(masks: Mapping[str, Any]) -> list[str]:

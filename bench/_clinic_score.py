@@ -16,8 +16,10 @@ from _clinic_faults import FAULTS
 
 Record = Mapping[str, Any]
 HEALTHY = "healthy"
-WARNED = ("warn", "block")
 # Rules that count: a finding of class "info" is only told.
+WARNED = ("warn", "block")
+# Healing, and what may spend as much as it did.
+ARMS = ("heal", "nothing", "random")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ def mean(values: Sequence[float]) -> Interval:
 
 
 def warned(record: Record) -> set[str]:
-    """Rules that warned of a training or of its data. Of a healthy training the data's are left out: they are the same for all."""
+    """Rules that warned of a training or of its data. Of a healthy training the data's are left out: real images
+    have copies and oddities of their own, so that what is said of them need not be wrong."""
     said = dict(record["found"])
     if record["kind"] != HEALTHY:
         said |= {rule: grade for rule, grade in record["audit"].items() if said.get(rule) != "block"}
@@ -132,14 +135,16 @@ def healing(records: Sequence[Record]) -> list[dict[str, Any]]:
         reference = healthy.get((r["data"], r["seed"]))
         if r["part"] != "arms" or reference is None or key not in first:
             continue
-        arms = {"faulty": first[key], **{name: r[name] for name in ("nothing", "random", "heal")}}
+        arms = {"faulty": first[key], **{name: r[name] for name in ARMS}}
         apart = {name: behind(arm, reference) for name, arm in arms.items()}
         rows.append(
             {
                 "kind": r["kind"], "data": r["data"], "seed": r["seed"], "half": r["half"], "healthy": reference["test"],
                 **{name: arm["test"] for name, arm in arms.items()},
                 "within": {name: one.high >= 0 for name, one in apart.items()},
-                "effort": r["heal"]["effort"], "verdicts": r["heal"]["verdicts"],
+                "runs": {name: r[name]["runs"] for name in ARMS}, "seconds": {name: r[name]["seconds"] for name in ARMS},
+                "capped": {name: r[name]["capped"] for name in ARMS[1:]}, "verdicts": r["heal"]["verdicts"],
+                "limits": {**r["improve"], "least": r["least"], "most": r["nothing"]["most"]},
             }
         )  # fmt: skip
     return rows
@@ -162,14 +167,16 @@ def healed(rows: Sequence[Record], arm: str) -> Interval:
 
 
 def hurt(rows: Sequence[Record]) -> dict[str, Any]:
-    """Adopted remedies by what they did on the test split, in the metric that they were adopted for and in accuracy."""
+    """Adopted remedies by what they did on the test split, in the metric that they were adopted for and in accuracy. What was
+    taken back in the end is counted apart: it is not in what healing hands over."""
     adopted = [v for row in rows for v in row["verdicts"] if v["decision"] == "adopt"]
+    back = [v for row in rows for v in row["verdicts"] if v["decision"] == "withdrawn"]
     claimed = [v["test"][v["metric"]] for v in adopted]
     plain = [v["test"]["accuracy"] for v in adopted]
     return {
         "n": len(adopted), "lower": sum(e[0] < 0 for e in claimed), "surely": sum(e[2] < 0 for e in claimed),
         "lower_accuracy": sum(e[0] < 0 for e in plain), "surely_accuracy": sum(e[2] < 0 for e in plain),
-        "remedies": sorted({v["remedy"] for v in adopted}),
+        "remedies": sorted({v["remedy"] for v in adopted}), "withdrawn": len(back),
     }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ import torch
 from scipy.stats import t as student
 
 from _backtest_arms import PEERS, SAYS, advised, peer
-from _claim_arms import _packed, fewer, predictions
+from _claim_arms import _packed, fewer, keep, kept, predictions, spaced
 from snellen import store
 from snellen.catalog import Catalog
 from snellen.data.pixels import Pixels, open_pixels
@@ -117,7 +117,7 @@ def _measure(name: str, given: argparse.Namespace, results: Path, work: Path) ->
             if {key: known.get(key) for key in about} == about:
                 continue
             told = measured(recipe.change({"seed": seed}), ground, work)
-            store.write_json(path, {**about, **told})
+            keep(path, {**about, **told})
             print(f"{name}, {arm}, seed {seed}: {told['accuracy']:.3f} ({told['seconds']:.0f} s)", flush=True)
 
 
@@ -157,13 +157,13 @@ def measured(recipe: Recipe, ground: Ground, work: Path) -> dict[str, Any]:
         rows = load(run).predict(ground.held, ground.pixels)
     return {
         "seconds": round(seconds, 1), "accuracy": round(float(rows.correct.mean()), 6), "n": len(rows.ids),
-        "targets": rows.targets.tolist(), "right": _packed(rows.correct), "stopped": str(cost["stopped"]),
+        "targets": spaced(rows.targets), "right": _packed(rows.correct), "stopped": str(cost["stopped"]),
     }  # fmt: skip
 
 
 def table(results: Path) -> str:
     """BACKTEST.md from the stored files."""
-    found = [store.read_json(path) for path in sorted(results.glob("*.json"))]
+    found = [kept(path) for path in sorted(results.glob("*.json"))]
     effects: dict[str, list[Effect]] = {name: [] for name in PEERS}
     lines = [line for name in DATA for line in _lines(name, [f for f in found if f["data"] == name], effects)]
     head = (

@@ -2,9 +2,10 @@
 
     python bench/claims.py [--data ROOT] [--only cutmix,cosine] [--seeds 5] [--epochs N] [--table] [--quick]
 
-ROOT (or $SNELLEN_CLAIMS_DATA) holds the folders cifar10_12k, digits_domains and fashion_mnist_small. Every claim and seed is
-one file in results/claims; what is there is not trained again, arms that claims share are trained once, and a run that was
-stopped goes on from its checkpoint. Files of other epochs than asked for are replaced. CLAIMS.md is the table of all of them.
+ROOT (or $SNELLEN_CLAIMS_DATA) holds the folders cifar10_12k, digits_domains and fashion_mnist_small. Every arm and seed is
+one file in results/claims, written as soon as it is measured; what is there is not trained again, arms that claims share are
+trained once, and a run that was stopped goes on from its checkpoint. What was made with other epochs, images or precision lies
+beside it; what was made with another torch or number of threads is replaced. CLAIMS.md is the table of all of them.
 Weights are chosen on a part of the training split; every figure is of the test split.
 """
 
@@ -12,10 +13,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +26,11 @@ import numpy as np
 import torch
 from scipy.stats import t as student
 
-from _claim_arms import Ground, arm, ground, predictions, recipe_of
+from _claim_arms import Ground, arm, by_group, ground, keep, kept, predictions, recipe_of
 from _claims import BY_NAME, CLAIMS, Claim
 from snellen import store
-from snellen.improve.pair import pair
+from snellen.improve.pair import Effect, pair, pair_scores
 from snellen.opening import cache_folder
-from snellen.recipe import Recipe
 from snellen.train.machine import Setting
 from snellen.values import SnellenError
 
@@ -36,6 +38,11 @@ HERE = Path(__file__).parent
 RESULTS, TABLE = HERE / "results" / "claims", HERE / "CLAIMS.md"
 DATA = "SNELLEN_CLAIMS_DATA"
 LEVEL, SEEDS = 0.95, 5
+SIDES = ("base", "candidate")
+# Arms are compared only where all of this is the same.
+ALIKE = ("data", "measure", "epochs", "train", "n", "precision", "torch", "threads")
+# Base and candidate of one seed.
+Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
 # Numbers of an arm of which less is better, told as a change in percent.
 LESS = {"intra_class": "intra-class distance", "intra_over_inter": "intra-class over inter-class distance"}
 
@@ -94,47 +101,69 @@ def _measure(chosen: Sequence[Claim], given: argparse.Namespace, results: Path, 
             raise SnellenError(f"{given.data} holds no folder {claim.data}; give its parent with --data or ${DATA}")
         found = ground(claim, given.data, work / "cache", images=images)
         epochs = 1 if given.quick else given.epochs or claim.epochs
-        recipes = [recipe_of(claim, patch, found, epochs) for patch in (claim.base, claim.candidate)]
+        about = _about(claim, found, epochs, setting)
         for seed in range(seeds):
-            _seed(claim, recipes, found, seed, epochs, results, work, setting)
+            _seed(claim, found, {**about, "seed": seed}, results, work, setting)
 
 
-def _seed(
-    claim: Claim, recipes: Sequence[Recipe], found: Ground, seed: int, epochs: int, results: Path, work: Path,
-    setting: Setting,
-) -> None:  # fmt: skip
-    """One claim and seed, unless its file is there."""
-    about = {
-        "claim": claim.name, "seed": seed, "data": claim.data, "measure": claim.measure, "epochs": epochs,
+def _about(claim: Claim, found: Ground, epochs: int, setting: Setting) -> dict[str, Any]:
+    """What all arms of a claim share."""
+    return {
+        "claim": claim.name, "data": claim.data, "measure": claim.measure, "epochs": epochs,
         "train": len(found.catalog.of("train")) - len(found.drop), "n": len(found.held), "precision": setting.precision,
         "torch": torch.__version__, "threads": torch.get_num_threads(),
     }  # fmt: skip
-    path = results / f"{claim.name}-s{seed}.json"
+
+
+def _seed(claim: Claim, found: Ground, about: Mapping[str, Any], results: Path, work: Path, setting: Setting) -> None:
+    """Both arms of one claim and seed."""
+    said = []
+    for side, patch in zip(SIDES, (claim.base, claim.candidate), strict=True):
+        recipe = recipe_of(claim, patch, found, about["epochs"]).change({"seed": about["seed"]})
+        own = {**about, "side": side, "recipe": recipe.id}
+        folder = work / work_name(own)
+        told = _arm(own, results, folder, partial(arm, claim, recipe, found, folder, work / "cache", setting))
+        said.append(f"{side} {told['numbers']['accuracy']:.4f} ({told['seconds']:.0f} s)")
+    print(f"{claim.name}, seed {about['seed']}: accuracy {', '.join(said)}", flush=True)
+
+
+def work_name(about: Mapping[str, Any]) -> str:
+    """The folder of an arm's training: another one wherever it is trained on other images or in another precision."""
+    return "{data}-{recipe}-{epochs}x{train}-{precision}-s{seed}".format_map(about)
+
+
+def file_name(about: Mapping[str, Any]) -> str:
+    """The file of an arm."""
+    return "{claim}-{side}-{epochs}x{train}-{precision}-s{seed}.json".format_map(about)
+
+
+def _arm(
+    about: Mapping[str, Any], results: Path, folder: Path, measure: Callable[[], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """One arm: read where it was measured, else measured, and written before anything else begins."""
     known = _known(results, about)
-    # Both arms are computed before either is written: half a file would be no pair.
-    arms = {
-        side: known.get(recipe.id) or arm(claim, recipe, found, seed, work, setting)
-        for side, recipe in zip(("base", "candidate"), recipes, strict=True)
-    }
-    store.write_json(path, {**about, **arms})
-    says = ", ".join(
-        f"{side} {told['numbers']['accuracy']:.4f} ({told['seconds']:.0f} s)" for side, told in arms.items()
-    )
-    print(f"{claim.name}, seed {seed}: accuracy {says}", flush=True)
+    told = {**(known or measure()), **about}
+    if told != known:
+        keep(results / file_name(about), told)
+    # Forty megabytes of weights for each of a hundred runs. Only now: until it is written, a finished training is all there is.
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    return told
 
 
-def _known(results: Path, about: Mapping[str, Any]) -> dict[str, Any]:
-    """Arms by recipe that were measured alike: same data, seed, number of images, precision, threads and torch."""
-    alike = [key for key in about if key != "claim"]
-    files = [store.read_json(path) for path in sorted(results.glob(f"*-s{about['seed']}.json"))]
-    same = [file for file in files if all(file[key] == about[key] for key in alike)]
-    return {file[side]["recipe"]: file[side] for file in same for side in ("base", "candidate")}
+def _known(results: Path, about: Mapping[str, Any]) -> dict[str, Any] | None:
+    """An arm of this recipe and seed that was measured alike, whichever claim it was measured for."""
+    alike = (*ALIKE, "recipe", "seed")
+    paths = [results / file_name(about), *sorted(results.glob(f"*-s{about['seed']}.json"))]
+    files = (kept(path) for path in paths if path.is_file())
+    return next((file for file in files if all(file[key] == about[key] for key in alike)), None)
 
 
 def table(results: Path) -> str:
     """CLAIMS.md: every claim with what was measured of it."""
-    rows = [line for claim in CLAIMS for line in _lines(claim, results)]
-    missing = [claim.name for claim in CLAIMS if not list(results.glob(f"{claim.name}-s*.json"))]
+    found = {claim.name: _pairs(results, claim) for claim in CLAIMS}
+    rows = [line for claim in CLAIMS for line in _lines(claim, found[claim.name])]
+    missing = [name for name, pairs in found.items() if not pairs]
     parts = ["# Claims", HEAD, "| claim | published | measured | without → with | effect [95 %] | seeds × n | here |\n|---|---|---|---|---|---|---|\n" + "\n".join(rows)]  # fmt: skip
     return "\n\n".join([*parts, *([f"Not measured: {', '.join(missing)}."] if missing else [])]) + "\n"
 
@@ -143,54 +172,70 @@ HEAD = (
     "Written by `python bench/claims.py`; the figures are in `results/claims`. Every arm is a training from noise of a ResNet-18 "
     "on 32-pixel images (`_claims.py` has the recipes), so these figures are about small networks and few images, not about "
     "the published settings. Both arms have the same seeds, orders and test images; the interval covers both seeds and images "
-    "(`snellen.improve.pair`), for distances seeds alone (Student's t). *Held*: the interval lies above 0; *did not hold*: below; "
-    "*open*: 0 lies inside."
+    "(`snellen.improve.pair`), for distances seeds alone (Student's t). Pairs of images share their images and classes and are not "
+    "independent: their interval covers seeds and the classes of their first images, which are few, so that it is wide. "
+    "*Held*: the interval lies above 0; *did not hold*: below; *open*: 0 lies inside."
 )
 
 
-def _lines(claim: Claim, results: Path) -> Iterator[str]:
-    files = _pooled(results, claim)
-    if not files:
+def _lines(claim: Claim, pairs: Sequence[Pair]) -> Iterator[str]:
+    if not pairs:
         return
-    arms = [[file[side] for file in files] for side in ("base", "candidate")]
-    about, first = files[0], True
+    arms = [[one[place] for one in pairs] for place in range(len(SIDES))]
+    about, first = arms[0][0], True
     for measured, before, after, effect, unit, n in _outcomes(claim, arms):
         middle, low, high = effect
         verdict = "open" if low <= 0 <= high else "held" if low > 0 else "did not hold"
-        if len(files) < SEEDS:
-            verdict += f" (only {len(files)} seeds)"
+        if len(pairs) < SEEDS:
+            verdict += f" (only {len(pairs)} seeds)"
         said = f"{claim.name}: {claim.says} ({about['data']}, {about['train']} images, {about['epochs']} epochs)"
         cells = (
-            said if first else "",
+            f"{said}. {claim.note}".removesuffix(". ") if first else "",
             f"{claim.published}; {claim.source}" if first else "",
             measured,
             f"{before:.4g} → {after:.4g}",
         )
-        yield f"| {' | '.join(cells)} | {middle:+.2f} [{low:+.2f}, {high:+.2f}] {unit} | {len(files)} × {n} | {verdict} |"
+        yield f"| {' | '.join(cells)} | {middle:+.2f} [{low:+.2f}, {high:+.2f}] {unit} | {len(pairs)} × {n} | {verdict} |"
         first = False
 
 
-def _pooled(results: Path, claim: Claim) -> list[dict[str, Any]]:
-    """The claim's files that were made alike; of several kinds those that are most."""
-    kinds: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(results.glob(f"{claim.name}-s*.json")):
-        file = store.read_json(path)
-        alike = [file[key] for key in ("epochs", "train", "n", "precision")]
-        kinds.setdefault(f"{alike} {file['base']['recipe']} {file['candidate']['recipe']}", []).append(file)
-    return max(kinds.values(), key=len, default=[])
+def _pairs(results: Path, claim: Claim) -> list[Pair]:
+    """The claim's arms by seed, both of a pair made alike; of several kinds those of most seeds, then of most images."""
+    files = [kept(path) for path in sorted(results.glob(f"{claim.name}-*.json"))]
+    bases, candidates = ([file for file in files if file["side"] == side] for side in SIDES)
+    kinds: dict[str, list[Pair]] = {}
+    for base in bases:
+        for candidate in candidates:
+            if all(base[key] == candidate[key] for key in (*ALIKE, "seed")):
+                kind = str([*(base[key] for key in ALIKE), base["recipe"], candidate["recipe"]])
+                kinds.setdefault(kind, []).append((base, candidate))
+    return max(kinds.values(), key=lambda pairs: (len(pairs), pairs[0][0]["train"]), default=[])
 
 
 def _outcomes(claim: Claim, arms: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[tuple[Any, ...]]:
     """(what, without, with, (effect, low, high), unit, n); effects are signed so that more is better."""
-    metric = "accuracy" if claim.measure != "rows" else claim.metric
-    rows = [[predictions(one) for one in side] for side in arms]
-    found = pair(*rows, metric=metric, level=LEVEL)
+    of_pairs = claim.measure == "verification"
+    found = _by_class(arms) if of_pairs else _by_image(claim, arms)
     points = tuple(100 * value for value in (found.effect, found.low, found.high))
-    yield f"{metric.replace('_', ' ')}, %", 100 * found.baseline, 100 * found.candidate, points, "points", found.samples
-    for key, words in LESS.items():
+    words = f"{found.metric.replace('_', ' ')}{' of pairs of images' if of_pairs else ''}, %"
+    n = f"{found.samples}{' classes' if of_pairs else ''}"
+    yield words, 100 * found.baseline, 100 * found.candidate, points, "points", n
+    for key, less in LESS.items():
         if key in arms[0][0]["numbers"]:
             before, after = (np.asarray([one["numbers"][key] for one in side]) for side in arms)
-            yield words, before.mean(), after.mean(), _interval(100 * (1 - after / before)), "% less", found.samples
+            yield less, before.mean(), after.mean(), _interval(100 * (1 - after / before)), "% less", n
+
+
+def _by_image(claim: Claim, arms: Sequence[Sequence[Mapping[str, Any]]]) -> Effect:
+    rows = [[predictions(one) for one in side] for side in arms]
+    return pair(*rows, metric="accuracy" if claim.measure != "rows" else claim.metric, level=LEVEL)
+
+
+def _by_class(arms: Sequence[Sequence[Mapping[str, Any]]]) -> Effect:
+    """The effect on pairs of images, paired by seed and by the class of a pair's first image: thousands of pairs are made of a
+    few hundred images of a few classes, and would be taken for thousands of answers."""
+    before, after = (np.stack([by_group(one) for one in side]) for side in arms)
+    return pair_scores(before, after, metric="accuracy", level=LEVEL)
 
 
 def _interval(values: np.ndarray) -> tuple[float, float, float]:

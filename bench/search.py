@@ -1,17 +1,23 @@
-"""Search: seconds until a setting of the head is known that is within 0.5 points of the best of a 27-point grid.
+"""Search: seconds until a search's answer is a setting of the head within 0.5 points of the best of a 27-point grid.
 
     python bench/search.py --data FOLDER [--epochs 15] [--rounds 5] [--size 128] [--threads N] [--clock wall|cpu] [--write]
 
 Ours: `improve/search.py`, successive halving of 27 candidates trained together on cached features, with one seed as the
-peers, and with the default of two more seeds for the best few. Peers: the grid (rate x smoothing x dropout, three values each, in turn), and Optuna's TPE with its median pruner (as
-many trials as it takes, at most 81) over the ranges of the grid. A trial of theirs is peers/head_loop.py on the same features
-in memory, with nothing but torch; ours also keeps averages, checks every loss and stores its rows. Features are made before the
-clock starts; their time is told beside. A last line has the grid as it is without them, the frozen network run in every
-epoch: 27 times one such run (peers/frozen_loop.py).
+peers, and with the default of two more seeds for the best few. Peers: the grid (rate x smoothing x dropout, three values each, in turn), and Optuna's TPE with its median pruner
+(81 trials) over the ranges of the grid. A trial of theirs is peers/head_loop.py on the same features in memory, with nothing but
+torch; ours also keeps averages, checks every loss and stores its rows. A last line has the grid as it is without cached features, the
+frozen network run in every epoch: 27 times one such run (peers/frozen_loop.py).
 
-Each round has another seed. Ours ends when it has its answer; the time counts where its best setting, trained once more by the
-peers' loop, is within 0.5 points of the grid's best of that round (else the round is counted as missed). The grid ends with its last
-point; TPE at its first trial within 0.5 points.
+What a setting is worth is the mean of its validation accuracy in the peers' loop over 20 seeds that no search uses, reckoned off
+the clock: on a hundred validation images one image is a point, so that with a single training luck would decide. A search is *there* at the time
+at which its incumbent, the setting that was best so far by its own scores, is worth no more than 0.5 points less than the best of the grid. The
+peers' incumbents are known after each trial; ours only at the end of the search, so that its time is the whole search's. Nobody who
+searches sees that it is there: what the whole search took, and whether its last answer is there, is told beside. The ratios are of the
+rounds in which both sides got there; in the medians a round in which a side did not is longer than any other.
+
+Before any clock starts Optuna is imported, the network built, the features made, and every side run once for one epoch: all find the same at hand.
+The time of the features is told beside. On its clock ours builds the network again for every seed and reckons the hash of its weights,
+under which the features lie; the peers need no network. Each round has another seed, and ours goes first in even rounds.
 
 `--clock cpu` counts seconds of the processor instead of the clock's, for all sides alike: with one thread that is the same on an
 idle machine, and on a shared one what others use is not counted. With --write every round is a file in results/search, and a
@@ -22,13 +28,15 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -38,7 +46,7 @@ from peers.head_loop import Features, head_loop
 from snellen import store
 from snellen.case import Case
 from snellen.improve.lab import Lab
-from snellen.improve.search import Searched, Span, search
+from snellen.improve.search import Span, search
 from snellen.train.enter import plain_features, view_features
 from snellen.train.job import begin
 
@@ -46,12 +54,81 @@ TABLE = Path(__file__).parent / "SEARCH.md"
 ROUNDS = Path(__file__).parent / "results" / "search"
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 RATES, SMOOTHINGS, DROPOUTS = (3e-4, 1e-3, 3e-3), (0.0, 0.1, 0.2), (0.0, 0.2, 0.5)
-DECAY, NEAR, MOST = 1e-4, 0.005, 81
+DECAY, NEAR, TRIALS, BATCH = 1e-4, 0.005, 81, 32
+# Seeds that settings are judged by, far from those of the rounds; and the one that sides are warmed up with.
+JUDGES, WARM = range(1000, 1020), 2000
 RANGES = {
     "optim.lr": Span(RATES[0], RATES[-1], log=True),
     "loss.settings.smoothing": Span(values=SMOOTHINGS),
     "model.dropout": Span(values=DROPOUTS),
 }
+SIDES = {
+    "ours": "ours: 27 candidates halved, one seed, as the peers",
+    "sure": "ours: and three seeds for the best (the default)",
+    "grid": "grid, 27 points, hand loop on the same features",
+    "tpe": f"Optuna TPE and median pruner, {TRIALS} trials",
+}
+
+Clock = Callable[[], float]
+Point = Mapping[str, float]
+Tell = Callable[[Point, float], None]
+Side = Callable[[Tell], None]
+
+
+class Incumbent(NamedTuple):
+    """A search's best setting from `seconds` on, when it had made so many `trials`."""
+
+    seconds: float
+    trials: int
+    setting: Point
+
+
+def point(lr: float, smoothing: float, dropout: float) -> dict[str, float]:
+    """Settings of the hand loop."""
+    return {"lr": lr, "smoothing": smoothing, "dropout": dropout, "weight_decay": DECAY}
+
+
+GRID = tuple(point(*values) for values in itertools.product(RATES, SMOOTHINGS, DROPOUTS))
+
+
+class Judge:
+    """What settings are worth: the mean of `score`(setting, seed) over seeds, reckoned once each and never on a clock."""
+
+    def __init__(self, score: Callable[[Point, int], float], seeds: Sequence[int]) -> None:
+        self._score, self._seeds = score, seeds
+        self._known: dict[tuple[tuple[str, float], ...], float] = {}
+
+    def worth(self, setting: Point) -> float:
+        """Rounded, so that what is exactly 0.5 points away is near on every machine."""
+        key = tuple(sorted(setting.items()))
+        if key not in self._known:
+            self._known[key] = round(statistics.fmean(self._score(setting, seed) for seed in self._seeds), 6)
+        return self._known[key]
+
+    @cached_property
+    def best(self) -> float:
+        """That of the best setting of the grid."""
+        return max(self.worth(setting) for setting in GRID)
+
+    def near(self, setting: Point) -> bool:
+        """Whether it is within 0.5 points of the best of the grid."""
+        return self.worth(setting) >= round(self.best - NEAR, 6)
+
+
+def watched(side: Side, clock: Clock) -> tuple[float, list[Incumbent]]:
+    """Seconds of a whole search, and its incumbents in order: what it would answer if it were stopped."""
+    found: list[Incumbent] = []
+    best, trials, start = -math.inf, 0, clock()
+
+    def tell(setting: Point, score: float) -> None:
+        nonlocal best, trials
+        trials += 1
+        if score > best:
+            best = score
+            found.append(Incumbent(clock() - start, trials, setting))
+
+    side(tell)
+    return clock() - start, found
 
 
 def recipe_patch(given: argparse.Namespace) -> dict[str, Any]:
@@ -62,10 +139,10 @@ def recipe_patch(given: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def features_of(found: Material, cache: Path, clock: Callable[[], float]) -> tuple[Features, float]:
-    """What both sides read, and the seconds that it took."""
-    start = clock()
+def features_of(found: Material, cache: Path, clock: Clock) -> tuple[Features, float]:
+    """What all sides read, and the seconds that it took with a network that was built."""
     job = begin(found.recipe, found.catalog, found.pixels, found.folder / "job", found.setting, cache)
+    start = clock()
     train = torch.from_numpy(view_features(job).copy())
     size = job.recipe.data.eval_size or job.recipe.data.size
     val = torch.from_numpy(plain_features(job, job.validation, size).copy())
@@ -73,31 +150,35 @@ def features_of(found: Material, cache: Path, clock: Callable[[], float]) -> tup
     return Features(train, targets, val, wanted, len(job.classes)), clock() - start
 
 
-def our_side(found: Material, cache: Path, seed: int, seeds: int) -> Searched:
+def sides_of(found: Material, features: Features, cache: Path, epochs: int, seed: int) -> dict[str, Side]:
+    """Every search by its name."""
+    return {
+        "grid": lambda tell: grid(features, epochs, seed, tell),
+        "ours": lambda tell: our_side(found, cache, epochs, seed, 1, tell),
+        "sure": lambda tell: our_side(found, cache, epochs, seed, 3, tell),
+        "tpe": lambda tell: tpe(features, epochs, seed, tell),
+    }
+
+
+def our_side(found: Material, cache: Path, epochs: int, seed: int, seeds: int, tell: Tell) -> None:
     """The whole search, from the recipe to its answer."""
     folder = Path(tempfile.mkdtemp(prefix="case-", dir=found.folder))
     lab = Lab(Case(folder), found.catalog, found.pixels, found.setting, cache, lambda event: None, lambda: False, None)
-    return search(lab, found.recipe.change({"seed": seed}), ranges=RANGES, count=27, seeds=seeds)
+    recipe = found.recipe.change({"seed": seed, "stages.0.epochs": epochs})
+    best = search(lab, recipe, ranges=RANGES, count=27, seeds=seeds).best
+    tell(point(best.optim.lr, float(best.loss.settings["smoothing"]), best.model.dropout), 0.0)
 
 
-def grid(features: Features, given: argparse.Namespace, seed: int) -> list[float]:
-    """Best validation accuracy of all 27 points."""
-    return [
-        head_loop(features, point(lr, smoothing, dropout), epochs=given.epochs, batch=32, seed=seed)
-        for lr, smoothing, dropout in itertools.product(RATES, SMOOTHINGS, DROPOUTS)
-    ]
+def grid(features: Features, epochs: int, seed: int, tell: Tell) -> None:
+    """All 27 points in turn."""
+    for setting in GRID:
+        tell(setting, head_loop(features, setting, epochs=epochs, batch=BATCH, seed=seed))
 
 
-def point(lr: float, smoothing: float, dropout: float) -> dict[str, float]:
-    """Settings of the hand loop."""
-    return {"lr": lr, "smoothing": smoothing, "dropout": dropout, "weight_decay": DECAY}
-
-
-def tpe(features: Features, given: argparse.Namespace, seed: int, target: float) -> tuple[int, bool]:
-    """Trials until one is as good as `target` (at most MOST), and whether one was."""
+def tpe(features: Features, epochs: int, seed: int, tell: Tell) -> None:
+    """TRIALS trials; what was pruned has no score."""
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed), pruner=optuna.pruners.MedianPruner()
     )
@@ -114,65 +195,55 @@ def tpe(features: Features, given: argparse.Namespace, seed: int, target: float)
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-        return head_loop(features, chosen, epochs=given.epochs, batch=32, seed=seed, told=told)
+        return head_loop(features, chosen, epochs=epochs, batch=BATCH, seed=seed, told=told)
 
-    def enough(study: Any, trial: Any) -> None:
-        if trial.value is not None and trial.state == optuna.trial.TrialState.COMPLETE and trial.value >= target:
-            study.stop()
+    def ended(study: Any, trial: Any) -> None:
+        tell(point(**trial.params), trial.value if trial.state == optuna.trial.TrialState.COMPLETE else -math.inf)
 
-    study.optimize(objective, n_trials=MOST, callbacks=[enough])
-    complete = [one.value for one in study.trials if one.state == optuna.trial.TrialState.COMPLETE]
-    return len(study.trials), bool(complete) and max(complete) >= target
+    study.optimize(objective, n_trials=TRIALS, callbacks=[ended])
 
 
-def one_round(found: Material, features: Features, cache: Path, given: argparse.Namespace, seed: int) -> dict[str, Any]:
-    """All sides with one seed, ours first in even rounds."""
-    times: dict[str, float] = {}
-    answers: dict[str, Any] = {}
-    clock = CLOCKS[given.clock]
+def warm_up(sides: Mapping[str, Side]) -> None:
+    """Run every side, with what it imports when it is first asked, and tell nobody."""
+    for side in sides.values():
+        side(lambda setting, score: None)
 
-    def timed(name: str, call: Any) -> None:
-        start = clock()
-        answers[name] = call()
-        times[name] = clock() - start
 
-    sides = [
-        ("grid", lambda: grid(features, given, seed)), ("ours", lambda: our_side(found, cache, seed, 1)),
-        ("sure", lambda: our_side(found, cache, seed, 3)),
-    ]  # fmt: skip
-    for name, call in sides if seed % 2 else reversed(sides):
-        timed(name, call)
-    target = max(answers["grid"]) - NEAR
-    timed("tpe", lambda: tpe(features, given, seed, target))
-    again, sure = (score_of(answers[name], features, given, seed) for name in ("ours", "sure"))
-    first = next(place for place, score in enumerate(answers["grid"], start=1) if score >= target)
+def one_round(sides: Mapping[str, Side], judge: Judge, clock: Clock, seed: int) -> dict[str, Any]:
+    """All sides with one seed, ours first in even rounds; judged when the last has ended."""
+    order = ("grid", "ours", "sure") if seed % 2 else ("sure", "ours", "grid")
+    seen = {name: watched(sides[name], clock) for name in (*order, "tpe")}
+    there = {name: next((one for one in found if judge.near(one.setting)), None) for name, (_, found) in seen.items()}
+    answers = {name: found[-1].setting for name, (_, found) in seen.items()}
     return {
-        **times, "best": max(answers["grid"]), "again": again, "reached": again >= target, "sure_reached": sure >= target, "trials": answers["tpe"][0],
-        "tpe_reached": answers["tpe"][1], "first": first,
+        "best": judge.best, "whole": {name: whole for name, (whole, _) in seen.items()},
+        "seconds": {name: one and one.seconds for name, one in there.items()},
+        "trials": {name: one and one.trials for name, one in there.items()},
+        "worth": {name: judge.worth(setting) for name, setting in answers.items()},
+        "ends": {name: judge.near(setting) for name, setting in answers.items()},
     }  # fmt: skip
 
 
-def kept_round(
-    found: Material, features: Features, cache: Path, given: argparse.Namespace, seed: int
-) -> dict[str, Any]:
-    """`one_round`, read where it was measured alike before."""
-    if given.quick or not given.write:
-        return one_round(found, features, cache, given, seed)
-    about = {
+def about_of(found: Material, given: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """What a round follows from."""
+    return {
         "data": name_of(given), "epochs": given.epochs, "size": given.size, "images": given.images, "clock": given.clock,
-        "threads": torch.get_num_threads(), "torch": torch.__version__, "seed": seed,
+        "threads": torch.get_num_threads(), "torch": torch.__version__, "precision": found.setting.precision,
+        "judges": len(JUDGES), "seed": seed,
     }  # fmt: skip
-    path = ROUNDS / f"{about['data']}-s{seed}.json"
+
+
+def kept_round(about: Mapping[str, Any], make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """A round: read where it was measured alike before, else made and written."""
+    path = ROUNDS / f"{about['data']}-s{about['seed']}.json"
     known: dict[str, Any] = store.read_json(path) if path.is_file() else {}
     if {key: known.get(key) for key in about} == about:
         return known
-    measured = {**about, **one_round(found, features, cache, given, seed)}
-    store.write_json(path, measured)
-    print(
-        f"round {seed}: " + ", ".join(f"{name} {measured[name]:.1f} s" for name in ("grid", "ours", "sure", "tpe")),
-        flush=True,
-    )
-    return measured
+    made = {**about, **make()}
+    store.write_json(path, made)
+    said = ", ".join(f"{name} {_told(made['seconds'][name])} of {made['whole'][name]:.2f} s" for name in SIDES)
+    print(f"round {about['seed']}: there after {said}", flush=True)
+    return made
 
 
 def name_of(given: argparse.Namespace) -> str:
@@ -180,53 +251,76 @@ def name_of(given: argparse.Namespace) -> str:
     return str(given.data.name) if given.data else "embedded"
 
 
-def score_of(found: Searched, features: Features, given: argparse.Namespace, seed: int) -> float:
-    """What the peers' loop makes of the best setting."""
-    best = found.best
-    chosen = point(best.optim.lr, float(best.loss.settings["smoothing"]), best.model.dropout)
-    return head_loop(features, chosen, epochs=given.epochs, batch=32, seed=seed)
+def _middle(values: Sequence[float | None]) -> float:
+    """The median, where None is longer than anything."""
+    return statistics.median(math.inf if value is None else value for value in values)
+
+
+def _told(value: float | None, form: str = ".2f") -> str:
+    return "never" if value is None or math.isinf(value) else format(value, form)
+
+
+def row(name: str, rounds: Sequence[Mapping[str, Any]]) -> str:
+    """A side's line of the table."""
+    mine = [(one["seconds"][name], one["seconds"]["ours"]) for one in rounds]
+    ratios = sorted(side / ours for side, ours in mine if side is not None and ours is not None)
+    ratio = f"{statistics.median(ratios):.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})" if ratios else "-"
+    cells = (
+        SIDES[name], _told(_middle([side for side, _ in mine])), "1" if name == "ours" else ratio,
+        f"{sum(side is not None for side, _ in mine)} of {len(rounds)}", f"{_middle([one['whole'][name] for one in rounds]):.2f}",
+        f"{sum(one['ends'][name] for one in rounds)} of {len(rounds)}",
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
 
 
 def summary(
-    rounds: list[Mapping[str, Any]], seconds: float, frozen: float, given: argparse.Namespace, about: str
+    rounds: Sequence[Mapping[str, Any]], seconds: float, frozen: float, given: argparse.Namespace, about: str
 ) -> str:
     """The table and what must be said with it."""
-
-    def ratio(name: str) -> str:
-        found = sorted(one[name] / one["ours"] for one in rounds)
-        return f"{statistics.median(found):.1f} ({found[0]:.1f} to {found[-1]:.1f})"
-
-    middle = {name: statistics.median(one[name] for one in rounds) for name in ("ours", "sure", "grid", "tpe")}
-    reached = sum(one["reached"] for one in rounds)
-    sure = sum(one["sure_reached"] for one in rounds)
-    hit = sum(one["tpe_reached"] for one in rounds)
-    trials = statistics.median(one["trials"] for one in rounds)
+    ours, whole = _middle([one["whole"]["ours"] for one in rounds]), len(GRID) * frozen
+    unit = f"seconds{' of the processor' if given.clock == 'cpu' else ''}"
     lines = [
-        f"| side | seconds{' of the processor' if given.clock == 'cpu' else ''}, median | times ours, median (least to most) | within 0.5 points of the grid's best |",
-        "|---|---|---|---|",
-        f"| ours: 27 candidates halved, one seed, as the peers | {middle['ours']:.2f} | 1 | {reached} of {len(rounds)} rounds |",
-        f"| ours: and three seeds for the best (the default) | {middle['sure']:.2f} | {ratio('sure')} | {sure} of {len(rounds)} rounds |",
-        f"| grid, 27 points, hand loop on the same features | {middle['grid']:.2f} | {ratio('grid')} | by definition |",
-        f"| Optuna TPE and median pruner, until it is there ({trials:.0f} trials) | {middle['tpe']:.2f} | {ratio('tpe')} | {hit} of {len(rounds)} |",
-        f"| grid without cached features (27 x {frozen:.1f} s) | {27 * frozen:.0f} | {27 * frozen / middle['ours']:.0f}; with our features' time "
-        f"{27 * frozen / (middle['ours'] + seconds):.0f} | - |",
+        f"| side | {unit} until it is there, median | times ours, median (least to most) | rounds in which it was there | "
+        f"{unit} of the whole search, median | rounds whose answer is there |",
+        "|---|---|---|---|---|---|",
+        *(row(name, rounds) for name in SIDES),
+        f"| grid without cached features ({len(GRID)} x {frozen:.1f} s) | - | of the whole searches {whole / ours:.0f}; with our features' time "
+        f"{whole / (ours + seconds):.0f} | - | {whole:.0f} | - |",
     ]
-    early = statistics.median(one["first"] for one in rounds)
+    after = [_told(_middle([one["trials"][name] for one in rounds]), "g") for name in ("grid", "tpe")]
+    worth = "; ".join(f"{name} " + ", ".join(format(one["worth"][name], ".3f") for one in rounds) for name in SIDES)
     return (
         f"{about}; {given.epochs} epochs; {len(rounds)} rounds; {torch.get_num_threads()} threads. Features took {seconds:.1f} s, once, and are "
-        "not in the times of the first three lines.\n\n" + "\n".join(lines) +
-        f"\n\nThe grid's order met a point within 0.5 points after {early:.0f} of 27 (median), which nobody knows before it has ended. "
-        "Best of the grid by round: " + ", ".join(f"{one['best']:.3f}" for one in rounds) +
-        "; our setting in the same loop: " + ", ".join(f"{one['again']:.3f}" for one in rounds) + ".\n"
+        "not in the times of the first four lines.\n\n" + "\n".join(lines) +
+        f"\n\nTrials until it was there, median: grid {after[0]}, tpe {after[1]}. The best setting of the grid is worth {rounds[0]['best']:.3f}; the answers by "
+        f"round: {worth}.\n"
     )  # fmt: skip
+
+
+def measure(found: Material, given: argparse.Namespace) -> str:
+    """All rounds, and the table of them."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    cache, clock, epochs = found.folder / "shared", CLOCKS[given.clock], given.epochs
+    judges, rounds = (JUDGES[:2], 1) if given.quick else (JUDGES, given.rounds)
+    features, seconds = features_of(found, cache, clock)
+    judge = Judge(lambda one, seed: head_loop(features, one, epochs=epochs, batch=BATCH, seed=seed), judges)
+    warm_up(sides_of(found, features, cache, 1, WARM))
+    told = []
+    for seed in range(rounds):
+        made = partial(one_round, sides_of(found, features, cache, epochs, seed), judge, clock, seed)
+        stored = given.write and not given.quick
+        told.append(kept_round(about_of(found, given, seed), made) if stored else made())
+    hand, start = at_hand(found), clock()
+    frozen_loop(hand)
+    return summary(told, seconds, clock() - start, given, str(found))
 
 
 def main() -> None:
     """Measure, print, and keep with --write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data", type=Path, default=None, help="folder of images (default: the embedded Fashion-MNIST)"
-    )
+    parser.add_argument("--data", type=Path, default=None, help="folder of images (default: embedded Fashion-MNIST)")
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", type=int, default=128, help="pixels per side")
@@ -238,12 +332,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     with material(given, recipe_patch(given), images=given.images) as found:
-        cache, clock = found.folder / "shared", CLOCKS[given.clock]
-        features, seconds = features_of(found, cache, clock)
-        rounds = [kept_round(found, features, cache, given, seed) for seed in range(1 if given.quick else given.rounds)]
-        start = clock()
-        frozen_loop(at_hand(found))
-        text = summary(rounds, seconds, clock() - start, given, str(found))
+        text = measure(found, given)
     print(text)
     if given.write and not given.quick:
         how = (

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from PIL import Image
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+# A shell has what it begins in the background ignore Ctrl-C, and so would the programs that tests begin and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 70), "red": (200, 50, 40), "yellow": (210, 200, 40)}
 
 

@@ -12,7 +12,7 @@ sys.path.append(str(Path(__file__).parents[1] / "bench"))
 
 import backtest
 from _backtest_arms import PEERS, SAYS, advised, peer, reckoned
-from _claim_arms import _packed
+from _claim_arms import _packed, keep, kept, predictions, spaced
 from snellen import store
 from snellen.catalog import Catalog
 
@@ -59,10 +59,10 @@ def _file(folder: Path, arm: str, seed: int, share: float, images: int = 100) ->
     right = np.random.default_rng(7).random(200) + np.random.default_rng(seed).normal(0, 0.03, 200) < share
     told = {
         "data": "clothing", "arm": arm, "seed": seed, "recipe": arm, "images": images, "epochs": 6, "torch": "2", "threads": 1,
-        "seconds": 3.0, "accuracy": float(right.mean()), "n": 200, "targets": (np.arange(200) % 5).tolist(),
+        "seconds": 3.0, "accuracy": float(right.mean()), "n": 200, "targets": spaced(np.arange(200) % 5),
         "right": _packed(right), "stopped": "",
     }  # fmt: skip
-    store.write_json(folder / f"clothing-{arm}-s{seed}.json", told)
+    keep(folder / f"clothing-{arm}-s{seed}.json", told)
 
 
 def test_the_table_says_where_the_advice_lost(tmp_path: Path) -> None:
@@ -76,6 +76,21 @@ def test_the_table_says_where_the_advice_lost(tmp_path: Path) -> None:
     assert lines[0].endswith("| better |")
     assert lines[1].endswith("| worse |")
     assert "3 x 200" in lines[0]
+
+
+def test_what_is_stored_is_short_and_says_what_it_said() -> None:
+    paths = list(backtest.RESULTS.glob("*.json"))
+    assert paths
+    for path in paths:
+        short, told = store.read_json(path), kept(path)
+        rows = predictions(told)
+        assert not any(isinstance(value, list) for value in short.values())
+        assert len(rows.ids) == told["n"]
+        assert rows.correct.mean() == pytest.approx(told["accuracy"], abs=1e-6)
+    # Targets once for each data.
+    assert {kept(path)["data"] for path in paths} == {
+        file.name.rpartition("-")[0] for file in (backtest.RESULTS / "asked").iterdir()
+    }
 
 
 def test_wrong_names_and_missing_data_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,12 +16,14 @@ from PIL import Image
 
 sys.path.append(str(Path(__file__).parents[1] / "bench"))
 
+import _clinic_ground
 import _clinic_score as score
 import clinic
 from _clinic_answers import ANSWERS
 from _clinic_arms import fresh, proposed
-from _clinic_faults import FAULTS, drawn, halves, planted
-from _clinic_ground import SETS, recipe_of
+from _clinic_cells import holds, made_of, recipe_id
+from _clinic_faults import FAULTS, drawn, halves, planted, wrong_labels
+from _clinic_ground import HEALING, SETS, identity, recipe_of
 from _clinic_page import page
 from snellen.run import Run
 from snellen.shelf import CATALOG_RULES, RUN_RULES
@@ -37,6 +42,16 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 pixels = chance.integers(0, 255, (24, 24, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(place / split / name / f"{number}.png")
     return place
+
+
+@pytest.fixture
+def noise(small: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """These images as one of the clinic's datasets: its name, below `small.parent`. Most of them are drawn for a seed."""
+    monkeypatch.setattr(_clinic_ground, "SETS", {small.name: {split: (split,) for split in ("train", "val", "test")}})
+    monkeypatch.setattr(_clinic_ground, "EACH", {"train": 10, "val": 3, "test": 4})
+    _clinic_ground.drawn_from.cache_clear()
+    yield small.name
+    _clinic_ground.drawn_from.cache_clear()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -100,6 +115,28 @@ def test_halves_are_dealt_by_the_names_alone_and_every_kind_has_both() -> None:
     assert 0.45 < share < 0.55
 
 
+def test_every_seed_draws_images_of_its_own_and_what_is_compared_has_the_same(
+    noise: str, small: Path, tmp_path: Path
+) -> None:
+    folders = [_clinic_ground.folder_of(noise, seed, small.parent, tmp_path) for seed in (0, 1, 0)]
+    assert folders[0] == folders[2] != folders[1]
+    one, other = (set(contents(folder).values()) for folder in folders[:2])
+    assert len(one) == len(other) == 4 * (10 + 3 + 4)
+    assert one != other
+    healthy = identity("healthy", noise, 0, small.parent)
+    assert identity("rate_high", noise, 0, small.parent) == healthy
+    assert identity("healthy", noise, 1, small.parent) != healthy
+    assert identity("labels_wrong", noise, 0, small.parent) != healthy
+
+
+def test_the_images_of_a_healthy_training_go_and_come_back_the_same(noise: str, small: Path, tmp_path: Path) -> None:
+    folder = _clinic_ground.folder_of(noise, 5, small.parent, tmp_path)
+    before = contents(folder)
+    _clinic_ground.let_go(noise, 5, small.parent, tmp_path)
+    assert not folder.exists()
+    assert contents(_clinic_ground.folder_of(noise, 5, small.parent, tmp_path)) == before
+
+
 def test_there_are_as_many_healthy_trainings_as_faulty_ones_each_of_its_own_seed() -> None:
     found = clinic.cells([*FAULTS, "healthy"], list(SETS), 3, "both")
     healthy = [cell for cell in found if cell.kind == "healthy"]
@@ -119,6 +156,47 @@ def test_seeds_of_a_kind_share_a_recipe_and_the_rules_named_in_answers_are_real_
     known = {*RUN_RULES.names(), *CATALOG_RULES.names()}
     for kind, answer in ANSWERS.items():
         assert set(answer.rules) & known, f"no rule of the house can find {kind}"
+
+
+def test_healing_is_held_to_as_many_remedies_for_every_kind() -> None:
+    healthy = recipe_of("healthy", 0).improve
+    assert {key: getattr(healthy, key) for key in HEALING} == HEALING
+    assert all(recipe_of(kind, 0).improve == healthy for kind in FAULTS)
+
+
+def test_another_recipe_fault_or_draw_is_another_cell(noise: str, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, recipe, images = small.parent, ("rate_high", noise, 0), ("labels_wrong", noise, 0)
+    before = {key: made_of(key, root) for key in (recipe, images)}
+    assert before == {key: made_of(key, root) for key in (recipe, images)}
+    assert made_of(("rate_high", noise, 1), root) != before[recipe]
+    with monkeypatch.context() as patch:
+        patch.setitem(FAULTS, "labels_wrong", replace(FAULTS["labels_wrong"], spoil=wrong_labels(0.34)))
+        assert made_of(images, root) != before[images]
+        assert made_of(recipe, root) == before[recipe]
+        patch.setitem(FAULTS, "rate_high", replace(FAULTS["rate_high"], patch={"optim.lr": 3e-2}))
+        recipe_id.cache_clear()
+        assert made_of(recipe, root) != before[recipe]
+    recipe_id.cache_clear()
+    assert {key: made_of(key, root) for key in (recipe, images)} == before
+    monkeypatch.setattr(_clinic_ground, "EACH", {"train": 9, "val": 3, "test": 4})
+    _clinic_ground.drawn_from.cache_clear()
+    assert made_of(recipe, root) != before[recipe]
+
+
+def test_a_record_of_another_recipe_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clinic, "RESULTS", tmp_path / "clinic.jsonl")
+    monkeypatch.setattr(clinic, "made_of", lambda key, root: "now")
+    given = SimpleNamespace(kinds="rate_high", sets="clothing", seeds=1, half="both", minutes=1.0, data=tmp_path)
+    item = {"part": "look", "kind": "rate_high", "data": "clothing", "seed": 0}
+    for made, left in (("before", 1), ("now", 0)):
+        Journal(clinic.RESULTS).append({**item, "made_of": made})
+        assert len(list(clinic._left(given, "look"))) == left
+    assert len(list(clinic._left(given, "arms"))) == 1
+    # Without the dataset the recipe alone can be compared.
+    assert holds({**item, "recipe": recipe_id("rate_high")}, tmp_path)
+    assert not holds({**item, "recipe": "another"}, tmp_path)
+    assert not holds(item, tmp_path)
+    assert not holds({**item, "kind": "gone", "recipe": recipe_id("rate_high")}, tmp_path)
 
 
 def test_random_remedies_change_the_recipe_and_none_is_asked_for_samples_it_has_not() -> None:
@@ -157,9 +235,13 @@ def arms(kind: str, seed: int, heal: list[int]) -> dict[str, Any]:
 
     adopted = {"remedy": "lower_lr", "metric": "log_loss", "decision": "adopt"}
     adopted["test"] = {"log_loss": [0.2, 0.1, 0.3], "accuracy": [-0.02, -0.05, -0.01]}
+    back = {"remedy": "clip", "metric": "accuracy", "decision": "withdrawn"}
     return {
-        "part": "arms", "kind": kind, "data": "clothing", "seed": seed, "half": "report", "nothing": arm(BAD),
-        "random": arm(BAD), "heal": {**arm(heal), "effort": 9.0, "verdicts": [adopted]},
+        "part": "arms", "kind": kind, "data": "clothing", "seed": seed, "half": "report",
+        "nothing": {**arm(BAD), "runs": 20, "seconds": 80.0, "most": 20, "capped": True},
+        "random": {**arm(BAD), "runs": 8, "seconds": 91.0, "most": 20, "capped": False},
+        "heal": {**arm(heal), "runs": 7, "seconds": 90.0, "verdicts": [adopted, back]},
+        "improve": {"remedies": 2, "seeds": 3}, "least": 0.1,
     }  # fmt: skip
 
 
@@ -203,6 +285,7 @@ def test_healed_is_within_the_interval_of_the_healthy_training() -> None:
     assert (effect.n, effect.middle) == (1, pytest.approx(0.25)), "seeds of a cell are no independent cases"
     bad = score.hurt(rows)
     assert (bad["n"], bad["surely"], bad["surely_accuracy"]) == (2, 0, 2)
+    assert (bad["remedies"], bad["withdrawn"]) == (["lower_lr"], 2), "what was taken back is not adopted"
 
 
 def test_intervals_at_the_ends() -> None:
@@ -217,7 +300,11 @@ def test_the_page_is_written_of_whatever_is_there() -> None:
     text = page(MADE)
     assert "rate × 100 | 1 of 2 | rate_too_high" in text
     assert "Not measured: " in text
-    assert "2 healthy trainings" in text
+    assert "2 healthy trainings, each on images drawn for it" in text
+    assert "the looks of 2 remedies with 3 seeds each" in text
+    assert "They train 20 times at the most, with seconds left over then: of 2 cells nothing in 2, random in 0." in text
+    assert "| lower_lr | 7, 20+, 8 |" in text
+    assert "taken back in the end, and not among them: 2." in text
     assert "Not measured" in page([])
 
 
@@ -247,17 +334,60 @@ def test_a_torn_last_line_is_survived_and_the_last_record_of_a_cell_counts(tmp_p
     assert next(item["test"] for item in found if item["kind"] == "healthy" and item["seed"] == 0) == 0.6
 
 
-def test_a_cell_is_trained_examined_and_tested(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole way on noise: no figure means anything, but every file is there."""
-    import _clinic_ground as ground
+def clinic_with(monkeypatch: pytest.MonkeyPatch, folder: Path, *more: str) -> None:
+    for name in ("RESULTS", "TABLE", "DENSE"):
+        monkeypatch.setattr(clinic, name, folder / name.lower())
+    about = ["--seeds", "1", "--sets", "clothing", "--data", str(folder), "--work", str(folder / "work")]
+    monkeypatch.setattr(sys, "argv", ["clinic.py", *more, *about])
 
-    monkeypatch.setattr(ground, "folder_of", lambda name, root, work: small)
-    found = ground.ground("healthy", "noise", 0, small, tmp_path)
+
+def test_a_cell_that_fails_is_named_at_the_end_and_in_the_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, looked = ["rate_low"], []
+
+    def ground_of(cell: Any, given: Any) -> Any:
+        if cell.kind in broken:
+            raise SnellenError("these images cannot be read")
+        looked.append(cell.kind)
+        return SimpleNamespace(findings=())
+
+    clinic_with(monkeypatch, tmp_path, "look", "--kinds", "rate_low,rate_high")
+    monkeypatch.setattr(clinic, "made_of", lambda key, root: "now")
+    monkeypatch.setattr(clinic, "_ground", ground_of)
+    monkeypatch.setattr(clinic, "lab_of", lambda found, place: None)
+    monkeypatch.setattr(clinic, "look", lambda lab, recipe: record("rate_high", 0, {}, BAD))
+    assert clinic.main() == 1
+    said = capsys.readouterr().err
+    assert "rate_low-clothing-s0: these images cannot be read" in said
+    assert said.rstrip().endswith("1 failed: rate_low-clothing-s0")
+    assert "rate × 100 | 0 of 1" in clinic.TABLE.read_text(encoding="utf-8")
+    broken.clear()
+    assert clinic.main() == 0
+    assert looked == ["rate_high", "rate_low"], "what is done is not done again"
+
+
+def test_data_that_is_missing_is_said_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clinic_with(monkeypatch, tmp_path, "look", "--kinds", "rate_low")
+    assert clinic.main() == 2
+    assert "holds no folder clothing" in capsys.readouterr().err
+
+
+def test_a_cell_is_trained_examined_and_tested(noise: str, small: Path, tmp_path: Path) -> None:
+    """The whole way on noise: no figure means anything, but every file is there."""
+    found = _clinic_ground.ground("healthy", noise, 0, small.parent, tmp_path)
     recipe = recipe_of("too_short", 0).change({"model.weights": "none", "data.size": 32, "data.eval_size": 32})
     lab = clinic.lab_of(found, tmp_path / "cell")
     told = clinic.look(lab, recipe)
     assert told["n"] == 16
     assert len(score.unpacked(told)) == 16
+    assert told["cpu"]["train"] == pytest.approx(lab.spent, abs=0.01)
     run = Run.open(next((tmp_path / "cell" / "runs").iterdir()))
     assert run.predictions("test").correct.mean() == pytest.approx(told["test"], abs=1e-3)
     assert not (run.folder / "checkpoints").exists()
+    _clinic_ground.let_go(noise, 0, small.parent, tmp_path)
+    _clinic_ground._heard.cache_clear()
+    again = _clinic_ground.heard("healthy", noise, 0, small.parent, tmp_path)
+    assert [(f.rule, f.severity) for f in again] == [(f.rule, f.severity) for f in found.findings]
