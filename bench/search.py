@@ -35,6 +35,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -330,6 +331,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few samples, to see that it runs")
     parser.add_argument("--write", action="store_true", help=f"keep the table as {TABLE.name}")
     given = parser.parse_args()
+    if find_spec("optuna") is None:
+        parser.error("one of the sides is Optuna, which is not installed: pip install -e '.[bench]'")
     torch.set_num_threads(given.threads)
     with material(given, recipe_patch(given), images=given.images) as found:
         text = measure(found, given)

@@ -93,7 +93,7 @@ def test_an_exchanged_source_is_found_and_its_right_twin_is_not(shared: Callable
 def test_tints_that_are_turned_over_are_told_from_another_light() -> None:
     """Ten classes whose images differ more than their tints do; a fifth of the images is exchanged, or something else befell it."""
     chance = np.random.default_rng(0)
-    target, inside = np.repeat(np.arange(10), 105).astype(str), np.tile(np.arange(105) < 20, 10)
+    members, inside = np.split(np.arange(1050), 10), np.tile(np.arange(105) < 20, 10)
     cases = {
         "exchanged": (-1.0, 0.0),
         "same": (1.0, 0.0),
@@ -105,7 +105,7 @@ def test_tints_that_are_turned_over_are_told_from_another_light() -> None:
     for _ in range(50):
         tint = np.repeat(chance.normal(0.03, 0.1, 10), 105) + chance.normal(0, 0.12, 1050)
         for case, (strength, cast) in cases.items():
-            tints = Tints.of(np.where(inside, strength * tint + cast, tint), target, inside, each=5)
+            tints = Tints.of(np.where(inside, strength * tint + cast, tint), members, inside, each=5)
             found[case] += tints.power >= 4 and tints.fit >= 1e-3
     assert found.pop("exchanged") >= 45
     assert not any(found.values()), found
@@ -114,8 +114,8 @@ def test_tints_that_are_turned_over_are_told_from_another_light() -> None:
 def test_the_tint_of_one_class_alone_says_nothing() -> None:
     inside = np.arange(40) < 10
     tint = np.where(inside, -0.2, 0.2) + np.linspace(-0.01, 0.01, 40)
-    assert Tints.of(tint, np.full(40, "a"), inside, each=5).power < 1
-    assert Tints.of(tint, np.full(40, "a"), inside, each=20).power == 0
+    assert Tints.of(tint, [np.arange(40)], inside, each=5).power < 1
+    assert Tints.of(tint, [np.arange(40)], inside, each=20).power == 0
 
 
 def test_a_turned_photo_is_told_and_warned_of_where_boxes_are(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,12 +24,14 @@ class Tints:
     images: int
 
     @classmethod
-    def of(cls, tint: np.ndarray, target: np.ndarray, inside: np.ndarray, *, each: int) -> Tints:
-        """Of the tint [n] (red less blue), class [n] and membership [n] of the images; a class needs `each` images on both sides."""
+    def of(cls, tint: np.ndarray, members: Sequence[np.ndarray], inside: np.ndarray, *, each: int) -> Tints:
+        """Of the tint [n] (red less blue) and membership [n] of the images; `members`: places of each class's images. A class needs
+        `each` images on both sides."""
         known, images = np.isfinite(tint), 0
         rows: list[tuple[float, float, float]] = []
-        for name in np.unique(target[inside]):
-            mine, theirs = (tint[side & known & (target == name)] for side in (inside, ~inside))
+        for places in members:
+            seen = places[known[places]]
+            mine, theirs = tint[seen[inside[seen]]], tint[seen[~inside[seen]]]
             if min(len(mine), len(theirs)) < each:
                 continue
             n, m = len(mine), len(theirs)
