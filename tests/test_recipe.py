@@ -146,3 +146,19 @@ def test_a_setting_of_the_wrong_kind_is_refused_before_anything_is_read(patch: d
 def test_whole_numbers_serve_where_fractions_do() -> None:
     recipe = Recipe().change({"augment.parts": [{"name": "rotate", "settings": {"degrees": 30}}]}).resolve()
     assert recipe.augment.parts[0].settings["degrees"] == 30
+
+
+def test_another_part_begins_with_its_own_settings() -> None:
+    recipe = Recipe().change({"loss.name": "arcface"}).resolve()
+    assert "smoothing" not in recipe.loss.settings
+    both = Recipe().change({"loss.settings.gamma": 1.5, "loss.name": "focal"}).resolve()
+    assert (both.loss.name, both.loss.settings["gamma"], both.loss.settings["smoothing"]) == ("focal", 1.5, 0.0)
+    same = Recipe().change({"loss.settings.smoothing": 0.3}).change({"loss.name": "cross_entropy"})
+    assert same.loss.settings["smoothing"] == 0.3
+    cosine = Recipe().change({"stages.all.schedule": {"name": "cosine_restarts", "settings": {"cycles": 1}}})
+    assert "cycles" not in cosine.change({"stages.all.schedule.name": "poly"}).resolve().stages[2].schedule.settings
+
+
+def test_off_is_off_also_where_yaml_reads_it_as_false(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("train: {cache: off}", encoding="utf-8")
+    assert Recipe.load(tmp_path / "recipe.yaml").train.cache == "off"

@@ -28,6 +28,7 @@ class Case:
     pick.json              where runs are not averaged: their scores on validation, and which was taken
     temperature.json       by what the classifier was divided at the end, and what that brought
     looks.json             how many remedies and seeds were planned before the first look
+    screened.json          whether heads were trained to screen remedies, decided then
     ledger.jsonl           verdicts, rejected ones too
     final.json             {"run": folder name, "test": {...}, "val": {...}, "val_test": {...}, "leak": {split: {...}},
                            "gates": [...], "artifacts": [...], "latency": [...], "seconds": {...}}

@@ -154,7 +154,16 @@ def heal(folder: CASE, budget: BUDGET = None, lang: LANG = "en", json: JSON = Fa
 
     Example: snellen heal case --budget 10m
     """
-    _do("heal", json, parts, None, folder=folder, budget=cli_call.seconds(budget), lang=cli_call.lang(lang))
+    _do(
+        "heal",
+        json,
+        parts,
+        None,
+        again="Go on with the same command.",
+        folder=folder,
+        budget=cli_call.seconds(budget),
+        lang=cli_call.lang(lang),
+    )
 
 
 def ship(folder: CASE, json: JSON = False, parts: PARTS = None) -> None:
@@ -173,7 +182,10 @@ def ship(folder: CASE, json: JSON = False, parts: PARTS = None) -> None:
         raise typer.Exit(1)
 
 
-def report(folder: CASE, lang: LANG = "en", out: OUT = None) -> None:
+def report(
+    folder: CASE, lang: LANG = "en",
+    out: Annotated[Path | None, typer.Option("--out", help="The HTML file. Default: report.html in the case.")] = None,
+) -> None:  # fmt: skip
     """Write a case's report again, in English or Chinese.
 
     Example: snellen report snellen-runs/photos-20260101-120000 --lang zh
@@ -216,16 +228,26 @@ def demo(
 
     Example: snellen demo
     """
-    _do("demo", json, None, None, out=out, budget=cli_call.seconds(budget) or 240.0, lang=cli_call.lang(lang))
+    _do(
+        "demo",
+        json,
+        None,
+        None,
+        again=cli_call.AFRESH,
+        out=out,
+        budget=cli_call.seconds(budget) or 240.0,
+        lang=cli_call.lang(lang),
+    )
 
 
 def _do(
-    verb: str, json: bool, parts: Path | None, beside: Path | None, *, lang: str, hint: str = "", **given: Any
-) -> None:
+    verb: str, json: bool, parts: Path | None, beside: Path | None, *, lang: str, hint: str = "", again: str = "",
+    **given: Any,
+) -> None:  # fmt: skip
     """Call a verb of the path and print its answer; exit code 1 where a gate failed."""
     from snellen import show
 
-    with cli_call.watched(parts, beside, lang=lang) as (verbs, watching):
+    with cli_call.watched(parts, beside, lang=lang, again=again) as (verbs, watching):
         answer = getattr(verbs, verb)(**given, lang=lang, **watching)
     show.answer(answer, json=json, lang=lang, hint=hint)
     if any(not gate["passed"] for gate in answer["gates"]):

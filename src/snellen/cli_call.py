@@ -11,22 +11,29 @@ from typing import Any
 
 import typer
 
+# After Ctrl-C: what has no --resume.
+AFRESH = "Begin it again, with another --out where one was given."
 
-def ready(parts: Path | None, recipe: Path | None, *, light: bool = False) -> AbstractContextManager[tuple[Any, Any]]:
+
+def ready(
+    parts: Path | None, recipe: Path | None, *, light: bool = False, again: str = AFRESH, lang: str = "en"
+) -> AbstractContextManager[tuple[Any, Any]]:
     """The verbs (None where `light`) and a console on standard error; errors of ours end with exit code 2."""
     from snellen import entry
 
-    return entry.ready(parts, recipe, light=light)
+    return entry.ready(parts, recipe, light=light, again=again, lang=lang)
 
 
 @contextlib.contextmanager
 def watched(
-    parts: Path | None, recipe: Path | None, *, saves: bool = True, lang: str = "en"
+    parts: Path | None, recipe: Path | None, *, saves: bool = True, lang: str = "en", again: str = ""
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """The verbs, and what they are watched and stopped by. Without `saves` there is nothing to keep: Ctrl-C simply ends it."""
+    """The verbs, and what they are watched and stopped by. Without `saves` there is nothing to keep: Ctrl-C simply ends it.
+    `again`: what to do then (empty: the same with --resume, or anew where nothing was kept)."""
+    from snellen.entry import AGAIN
     from snellen.progress import Stopper, Watcher
 
-    with ready(parts, recipe) as (verbs, console):
+    with ready(parts, recipe, again=again or (AGAIN if saves else AFRESH), lang=lang) as (verbs, console):
         watcher, stopper = Watcher(console, lang), Stopper(console, lang)
         with watcher.live(), stopper.listening() if saves else contextlib.nullcontext():
             yield verbs, {"watch": watcher, **({"stop": stopper} if saves else {})}
@@ -36,7 +43,7 @@ def seconds(text: str | None) -> float | None:
     """What --budget says, in seconds."""
     from snellen import entry
 
-    return usage(entry.seconds, text) if text else None
+    return None if text is None else usage(entry.seconds, text)
 
 
 def changes(

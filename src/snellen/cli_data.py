@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,7 @@ def audit(
     cli_call.lang(lang)
     with cli_call.watched(parts, None, saves=False, lang=lang) as (verbs, watching):
         answer = verbs.audit(
-            data, out=out, lang=lang, task=task, changes=cli_call.changes(None, split=split), folds=folds, **watching,
+            data, out=out, lang=lang, task=task and task.replace("-", "_"), changes=cli_call.changes(None, split=split), folds=folds, **watching,
         )  # fmt: skip
     named = any(finding["severity"] != "info" and finding["samples"] for finding in answer["findings"])
     show.answer(answer, json=json, lang=lang, hint="review" if named and not review else "")
@@ -112,13 +113,16 @@ def export(
 
 
 def _review(folder: Path, *, sample: int, seed: int, port: int, lang: str) -> None:
-    with cli_call.ready(None, None) as (verbs, console):
+    with cli_call.ready(None, None, lang=lang) as (verbs, console):
+        from snellen.report.progress_words import speaker
+
+        say, command = speaker(lang), f"snellen apply {shlex.quote(str(folder))}"
 
         def told(address: str) -> None:
-            console.print(f"review: {address}   (Ctrl-C ends it)", style="bold", markup=False, soft_wrap=True)
+            console.print(say(f"review: {address}   (Ctrl-C ends it)"), style="bold", markup=False, soft_wrap=True)
 
         kept = verbs.review(folder, sample=sample, seed=seed, port=port, lang=lang, told=told)
-        console.print(f"decisions: {kept}   (snellen apply {folder} carries them out)", markup=False, soft_wrap=True)
+        console.print(say(f"decisions: {kept}   ({command} carries them out)"), markup=False, soft_wrap=True)
 
 
 def _apply(folder: Path, review: Path | None, *, json: bool = False, show: bool = True) -> None:

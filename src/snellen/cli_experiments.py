@@ -67,7 +67,7 @@ def compare_models(
 
 def ablate(
     data: DATA,
-    techniques: Annotated[str, typer.Option("--techniques", help="Names with commas, in the order in which they are added: augment, cutmix, mixup, cosine, label-smoothing, focal, class-balanced, balanced-sampling, center, arcface, dropout, averaged-weights, clipping, mixed-precision. Default: the first six.")] = "",
+    techniques: Annotated[str, typer.Option("--techniques", help="Names with commas, in the order in which they are added: augment, cutmix, mixup, cosine, label-smoothing, focal, class-balanced, balanced-sampling, center, arcface, dropout, averaged-weights, clipping, mixed-precision. Default: the first six for classification, fewer for other tasks.")] = "",
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs of each training, shared out over the stages.")] = None, seeds: SEEDS = 3,
     out: OUT = None, budget: BUDGET = None, recipe: RECIPE = None, set_: SET = None, seed: SEED = None, resume: RESUME = False,
     lang: LANG = "en", json: JSON = False,
@@ -124,7 +124,7 @@ def _do(verb: str, asked: dict[str, Any], json: bool, **settings: Any) -> dict[s
         from snellen import experiments
 
         answer: dict[str, Any] = getattr(experiments, verb)(experiments.Asked(**asked, **watching), **settings)
-    show_experiments.answer(answer, json=json)
+    show_experiments.answer(answer, json=json, lang=asked["lang"])
     return answer
 
 

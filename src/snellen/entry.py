@@ -29,11 +29,16 @@ SHARED, LOOK = 25.0, 0.1
 # Turns that a thread of GNU's OpenMP waits in before it sleeps. By default it waits for milliseconds, and where two trainings share the
 # cores, each keeps the other's threads from the work that it waits for (bench/busy.py). Alone the default is the faster one.
 SPINS = {"GOMP_SPINCOUNT": "3000"}
+# What to do after Ctrl-C: what keeps a case goes on, what keeps nothing begins again.
+AGAIN = "Go on with the same command and --resume."
 
 
 @contextlib.contextmanager
-def ready(parts: Path | None, recipe: Path | None, *, light: bool = False) -> Iterator[tuple[Any, Console]]:
-    """The verbs (None where `light`) and a console on standard error; errors of ours end with exit code 2.
+def ready(
+    parts: Path | None, recipe: Path | None, *, light: bool = False, again: str = AGAIN, lang: str = "en"
+) -> Iterator[tuple[Any, Console]]:
+    """The verbs (None where `light`) and a console on standard error; errors of ours, and of the disk, end with exit code 2.
+    `again`: what to do after Ctrl-C.
 
     The user's parts are those of `parts` and of a folder `parts` beside the recipe.
     """
@@ -51,13 +56,31 @@ def ready(parts: Path | None, recipe: Path | None, *, light: bool = False) -> It
         console.print(f"snellen: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        console.print("snellen: ended at once. Go on with the same command and --resume.", markup=False)
+        _stopped(console, "ended at once", again, lang)
         raise typer.Exit(130) from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        where = error.filename or "a file that was to be written"
+        console.print(
+            f"snellen: {where}: {error.strerror}; look at the path, its permissions and the space left on the disk",
+            style="red", markup=False, highlight=False,
+        )  # fmt: skip
+        raise typer.Exit(2) from None
     except Exception as error:
         if type(error).__name__ != "Interrupted":
             raise
-        console.print("snellen: stopped; everything is saved. Go on with the same command and --resume.", markup=False)
+        _stopped(console, "stopped; everything is saved", again, lang)
         raise typer.Exit(130) from None
+
+
+def _stopped(console: Console, how: str, again: str, lang: str) -> None:
+    from snellen.report.progress_words import speaker
+
+    say = speaker(lang)
+    console.print(f"snellen: {say(how)}. {say(again)}", markup=False, highlight=False)
 
 
 def _verbs() -> Any:

@@ -16,8 +16,8 @@ from snellen.improve import search as searching
 from snellen.improve.compare import Arm, Compared, compare, convergence
 from snellen.improve.lab import Lab
 from snellen.improve.spans import parsed
-from snellen.improve.techniques import DEFAULT, technique
-from snellen.improve.whole import search_whole
+from snellen.improve.techniques import technique
+from snellen.improve.whole import able, search_whole
 from snellen.opening import Settings, Sources, path_of, paths_of
 from snellen.recipe import Recipe
 from snellen.report.experiment import write_experiment
@@ -111,11 +111,12 @@ def compare_models(asked: Asked, *, models: Sequence[str] = (), seeds: int = 3) 
     names = tuple(models) or _at_hand(recipe)
     arms = [Arm(name=name, recipe=_of_model(recipe, name)) for name in names]
     lab.watch({"title": "look for the models"})
-    _buildable([arm.recipe for arm in arms], lab.catalog.classes)
+    classes = TASKS.pick(recipe.task)().classes(lab.catalog.usable())
+    _buildable([arm.recipe for arm in arms], classes)
     found = compare(lab, arms, seeds=seeds, experiment="compare-models")
     lab.watch({"title": "weigh the models"})
-    size, classes = recipe.data.eval_size or recipe.data.size, max(len(lab.catalog.classes), 2)
-    extra = {name: _weight(weigh(name, size=size, classes=classes)) for name in names}
+    size = recipe.data.eval_size or recipe.data.size
+    extra = {arm.name: _weight(weigh(arm.name, size=size, classes=classes, recipe=arm.recipe)) for arm in arms}
     return _told(lab, "compare-models", _table(found, extra), asked, began)
 
 
@@ -127,8 +128,9 @@ def ablate(
     Raises SnellenError, before anything is trained, for names that there are not and techniques that cannot be had together."""
     if seeds < 1:
         raise SnellenError(f"{seeds} seeds: expected 1 or more")
-    chosen = [technique(name) for name in techniques or DEFAULT]
+    chosen = [technique(name) for name in techniques]
     lab, recipe, began = _opened(asked)
+    chosen = chosen or [technique(name) for name in TASKS.constant(recipe.task, "ABLATES") or ()]
     recipe = recipe if epochs is None else prepare.spread(recipe, epochs)
     return _told(lab, "ablate", ablating.told(ablating.ablate(lab, recipe, chosen, seeds=seeds)), asked, began)
 
@@ -144,6 +146,9 @@ def search(
         raise SnellenError(f"{candidates} candidates and {seeds} seeds: expected 1 or more of both")
     if over not in (known := ("head", "recipe")):
         raise SnellenError(f"nothing to search over is named {over!r}{hint(over, known)}")
+    if over == "recipe":
+        # Before the data is read, and the recipe trained as it is.
+        able(method)
     lab, recipe, began = _opened(asked)
     kind = "search" if over == "head" else "search-recipe"
     if over == "head":
@@ -169,7 +174,7 @@ def models(sources: Sources, *, names: Sequence[str] = (), watch: Watch = lambda
     found = []
     for number, (use, name) in enumerate(wanted):
         watch({"title": f"weigh {name} ({number + 1} of {len(wanted)})"})
-        found.append(weigh(name, size=size, classes=max(len(catalog.classes), 2), use=use))
+        found.append(weigh(name, size=size, classes=catalog.classes, use=use))
     return {"size": size, "classes": len(catalog.classes), "models": [asdict(item) for item in found]}
 
 
@@ -263,7 +268,7 @@ def _table(found: Sequence[Compared], extra: Mapping[str, Mapping[str, Any]]) ->
         })  # fmt: skip
     best = max(found, key=lambda item: item.score).arm.name
     return {
-        "metric": first.arm.recipe.metric, "seeds": len(first.runs), "samples": _samples(first.runs[0]), "best": best,
+        "metric": first.arm.recipe.metric, "section": TASKS.constant(first.arm.recipe.task, "SECTION"), "seeds": len(first.runs), "samples": _samples(first.runs[0]), "best": best,
         "level": next(iter(speeds.values()))["level"], "rows": rows,
     }  # fmt: skip
 

@@ -48,7 +48,7 @@ class Settings:
         """As JSON holds it."""
         return {
             "sources": [str(path.resolve()) for path in self.sources], "budget": self.budget,
-            "recipe": str(self.recipe) if self.recipe else None, "changes": dict(self.changes), "epochs": self.epochs,
+            "recipe": str(self.recipe.resolve()) if self.recipe else None, "changes": dict(self.changes), "epochs": self.epochs,
             "task": self.task, "folds": self.folds,
         }  # fmt: skip
 
@@ -68,9 +68,15 @@ class Settings:
         # Read a second time as it stands: a loaded recipe does not tell what was written from what was filled in.
         file = yaml.safe_load(self.recipe.read_text(encoding="utf-8")) if self.recipe else {}
         given = {**_leaves(file), **self.changes, **asked}
-        recipe.resolve()
+        staged = [key for key in given if key.partition(".")[0] == "stages"]
+        if self.epochs is not None and staged:
+            raise SnellenError(
+                f"--epochs {self.epochs} shares epochs out over the advised stages, and {staged[0]} was set too; leave one of them out"
+            )
         if "task" in given:
+            TASKS.file(recipe.task)
             recipe = with_defaults(recipe, given)
+        recipe.resolve()
         # Where the data will tell the task, any task's metric may be meant.
         known = own(recipe.task) if "task" in given else tuple(metric for task in TASKS.names() for metric in own(task))
         _measurable(recipe, known)
@@ -158,12 +164,13 @@ def _plain(name: str) -> str:
 
 
 def open_case(settings: Settings, *, out: Path | None, resume: bool) -> Case:
-    """A new case, or one to resume: the one named, else the newest of the same data."""
+    """A new case, or one to resume: the one named, else the newest of the same data. Raises SnellenError where it was begun
+    with other data or settings, and for a place that cannot be written to."""
     if not settings.sources:
         raise SnellenError("no data was named; give a folder of images, or a CSV or Parquet list")
     name = settings.sources[0].resolve().name
     if resume and out is None:
-        out = _newest(name)
+        out = _newest(name, settings)
     case = Case(out or fresh_folder(name))
     _not_inside(case, settings)
     if resume:
@@ -171,12 +178,14 @@ def open_case(settings: Settings, *, out: Path | None, resume: bool) -> Case:
         if known is None:
             raise SnellenError(f"{case.folder} holds no case to resume; leave --resume out to begin one")
         for key, mine in settings.plain().items():
-            if key in ("recipe", "changes", "epochs") and mine and mine != known.get(key):
+            if key in ("sources", "recipe", "changes", "epochs") and mine and mine != known.get(key):
                 raise SnellenError(
-                    f"{case.folder} was begun with {key} {known.get(key)}, now {mine} is given; resume with the same, or without "
-                    "any, or begin a new case"
+                    f"{case.folder} was begun with {key} {_told(known.get(key))}, now {_told(mine)} is given; resume with the same, "
+                    f"{'' if key == 'sources' else 'or without any, '}or begin a new case"
                 )
         return case
+    if case.folder.exists() and not case.folder.is_dir():
+        raise SnellenError(f"{case.folder} is a file; --out must name a new folder")
     if case.folder.exists() and any(case.folder.iterdir()):
         raise SnellenError(f"{case.folder} is not empty; choose another --out, or --resume to go on with what is there")
     return case
@@ -196,10 +205,18 @@ def _not_inside(case: Case, settings: Settings) -> None:
             )
 
 
-def _newest(name: str) -> Path:
-    found = sorted(Path("snellen-runs").glob(f"{_plain(name)}-*"))
+def _told(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _newest(name: str, settings: Settings) -> Path:
+    """The newest case of these sources: another folder of the same name, or of one that begins like it, is other data."""
+    stamped = re.compile(re.escape(_plain(name)) + r"-\d{8}-\d{6}")
+    named = sorted(path for path in Path("snellen-runs").glob("*") if stamped.fullmatch(path.name))
+    mine = settings.plain()["sources"]
+    found = [path for path in named if (Case(path).read("settings") or {}).get("sources") == mine]
     if not found:
-        raise SnellenError(f"there is no case of {name} under snellen-runs to resume; name it with --out")
+        raise SnellenError(f"there is no case of {_told(mine)} under snellen-runs to resume; name it with --out")
     return found[-1]
 
 

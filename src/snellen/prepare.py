@@ -123,7 +123,10 @@ def _advised(
     case: Case, catalog: Catalog, findings: tuple[Finding, ...], cost: Cost, settings: Settings, wanted: Recipe,
     given: Mapping[str, Any], sizes: tuple[int, int], costs: Costs, watch: Watch,
 ) -> Recipe:  # fmt: skip
-    leaked = tuple(dict.fromkeys(i for finding in findings if finding.rule == "leakage" for i in finding.samples))
+    # Of a leak between validation and test nothing can be left out of training: it stands, and blocks.
+    train = set(catalog.usable().of("train").ids)
+    listed = dict.fromkeys(i for finding in findings if finding.rule == "leakage" for i in finding.samples)
+    leaked = tuple(sample for sample in listed if sample in train)
     task = TASKS.pick(wanted.task)()
     changing = [f.evidence["transform"] for f in findings if f.rule == "augment_changes_class" and f.looked]
     told = catalog.with_about({"changing": changing})

@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from snellen import store
-from snellen.recipe_keys import flatten, put
+from snellen.recipe_keys import flatten, names_first, put
 from snellen.recipe_sections import (
     AimedPart,
     Augment,
@@ -109,10 +109,12 @@ class Recipe(Frozen):
         return self.model_dump(mode="json")
 
     def change(self, patch: Mapping[str, Any]) -> Recipe:
-        """A changed copy, validated anew: `recipe.change({"optim.lr": 3e-4, "stages.2.epochs": 8})`."""
+        """A changed copy, validated anew: `recipe.change({"optim.lr": 3e-4, "stages.2.epochs": 8})`.
+
+        Keys are set in their order, but for a part's settings: they come after its name, which empties them where it is another."""
         tree = self.plain()
-        for key, value in patch.items():
-            put(tree, key, thaw(value))
+        for key in names_first(list(patch)):
+            put(tree, key, thaw(patch[key]))
         return Recipe.make(tree)
 
     def resolve(self) -> Recipe:
@@ -139,10 +141,20 @@ class Recipe(Frozen):
         )
 
     def refused(self) -> str | None:
-        """Why the loss, the optimiser or a schedule cannot be used with the task or another choice, if so (`Shelf.refusal`)."""
+        """Why the loss, the optimiser, a schedule or a mix of images cannot be used with the task or another choice, if so
+        (`Shelf.refusal`)."""
         schedules = ((SCHEDULES, stage.schedule.name) for stage in self.stages)
         parts = ((LOSSES, self.loss.name), (OPTIMIZERS, self.optim.name), *schedules)
-        return next(filter(None, (shelf.refusal(name, self) for shelf, name in parts)), None)
+        reasons = (self._mixes_refused(), *(shelf.refusal(name, self) for shelf, name in parts))
+        return next(filter(None, reasons), None)
+
+    def _mixes_refused(self) -> str | None:
+        if not (self.augment.mixup or self.augment.cutmix) or TASKS.constant(self.task, "MIXES"):
+            return None
+        return (
+            f"augment.mixup = {self.augment.mixup:g} and augment.cutmix = {self.augment.cutmix:g} mix labels of whole images, "
+            f"and {self.task} has none; set both to 0"
+        )
 
     @property
     def id(self) -> str:

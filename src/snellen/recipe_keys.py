@@ -29,6 +29,9 @@ def put(tree: Any, dotted: str, value: Any) -> None:
         # Settings of a part are open here: the part's own signature checks them.
         if last not in node and (not way or way[-1] not in ("settings", "rates")):
             raise SnellenError(f"recipe has no key {dotted!r}{hint(last, node)}")
+        if last == "name" and "settings" in node and node["name"] != value:
+            # Settings belong to the part that had them: another one begins with its own.
+            node["settings"] = {}
         node[last] = value
     else:
         raise SnellenError(f"recipe key {dotted!r}: {'.'.join(way)} holds the value {node!r} and has no keys below it")
@@ -51,3 +54,14 @@ def _index(node: list[Any], step: str, dotted: str) -> int:
         return int(step)
     names = [str(item.get("name")) for item in node if isinstance(item, dict)]
     raise SnellenError(f"recipe key {dotted!r}: no entry {step!r}, there are {len(node)}: {', '.join(names)}")
+
+
+def names_first(keys: list[str]) -> list[str]:
+    """Dotted keys in their order, but settings of a part behind its name."""
+    places = {key: place for place, key in enumerate(keys)}
+
+    def rank(key: str) -> tuple[int, bool]:
+        part, settings, _ = key.partition(".settings")
+        return max(places[key], places.get(f"{part}.name", -1) if settings else -1), bool(settings)
+
+    return sorted(keys, key=rank)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from snellen.values import freeze, thaw
 
@@ -16,6 +16,11 @@ def _finite(settings: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{key} is {value}, expected a finite number")
     return freeze(settings)
+
+
+def _off(value: Any) -> Any:
+    """YAML reads off as false."""
+    return "off" if value is False else value
 
 
 Settings = Annotated[Mapping[str, Any], AfterValidator(_finite), PlainSerializer(thaw, return_type=dict)]
@@ -149,7 +154,7 @@ class Train(Frozen):
     ema: Share = 0.99
     passes: Annotated[int, Field(ge=1, le=256)] = 1
     views: Annotated[int, Field(ge=1, le=64)] = 4
-    cache: Literal["auto", "off"] = "auto"
+    cache: Annotated[Literal["auto", "off"], BeforeValidator(_off)] = "auto"
     progressive: bool = False
     freeze_norm: bool = False
     gap_samples: Annotated[int, Field(ge=1)] = 256
@@ -164,8 +169,8 @@ class Train(Frozen):
 
 
 class Gates(Frozen):
-    """What must hold before shipping. `score`: least lower bound of the metric on the test split (None: above always
-    guessing the largest class)."""
+    """What must hold before shipping. `score`: least lower bound of the metric on the test split, of a log loss the
+    largest upper bound (None: better than always guessing the largest class)."""
 
     score: float | None = None
     parity: Annotated[float, Field(gt=0)] = 1e-3

@@ -30,9 +30,10 @@ class Run:
         run = cls(Path(folder))
         if run.done:
             raise SnellenError(f"{folder} holds a finished run; choose another folder")
-        recipe.resolve().save(run.folder / "recipe.yaml")
         catalog.drop_columns(["embedding"]).save(run.folder / "catalog.parquet")
         store.write_json(run.folder / "environment.json", environment)
+        # Last: with it the run counts as begun.
+        recipe.resolve().save(run.folder / "recipe.yaml")
         return run
 
     @classmethod

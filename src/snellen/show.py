@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json as jsonlib
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 
 from snellen.described import described
+from snellen.report.progress_words import speaker
 from snellen.shelf import SHELVES, Shelf, hint
 from snellen.store import plain
 from snellen.values import Finding, SnellenError, to_json
@@ -40,26 +42,27 @@ def opinion(given: Mapping[str, Any], *, json: bool, lang: str = "en") -> None:
     if json:
         print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
         return
-    out, log = Console(), given["log"]
+    out, log, words = Console(), given["log"], speaker(lang)
 
     def say(text: str, style: str = "") -> None:
         out.print(safe(text), style=style, highlight=False, soft_wrap=True)
 
     columns = ", ".join(f"{role.replace('_', ' ')} = {name}" for role, name in log["columns"].items())
     say(f"{log['format']}: {log['path']}", "bold")
-    say(f"{log['epochs']} epochs from {log['rows']} rows; {columns}")
+    say(words(f"{log['epochs']} epochs from {log['rows']} rows; {columns}"))
     for note in log["notes"]:
-        say(f"  note: {note}", "dim")
+        say(f"  {words(f'note: {note}')}", "dim")
     if log["unseen"]:
-        say(f"  the log does not hold: {', '.join(log['unseen'])}", "dim")
+        unseen = ", ".join(log["unseen"])
+        say(f"  {words(f'the log does not hold: {unseen}')}", "dim")
     _findings(out, given["findings"], lang)
     if given["advice"]:
-        say("What may help (advice; nothing of it is proved for this training)", "bold")
+        say(words("What may help (advice; nothing of it is proved for this training)"), "bold")
     for item in given["advice"]:
         say(f"  {item['finding']} → {item['remedy']}: {item['what']}" + (f" [{item['how']}]" if item["how"] else ""))
     blind = [row["rule"] + ": " + str(row["evidence"].get("needs")) for row in given["findings"] if not row["looked"]]
     if blind:
-        say("Rules that did not look, and what they need", "bold")
+        say(words("Rules that did not look, and what they need"), "bold")
         for line in blind:
             say(f"  {line}", "dim")
 
@@ -112,6 +115,7 @@ def changes(given: Mapping[str, Any], *, json: bool) -> None:
         return
     counts = [f"{len(told)} {kind.replace('_', ' ')}" for kind, told in given["changes"].items() if told]
     print(f"{given['catalog']}: {given['samples']} samples; {', '.join(counts) or 'nothing changed'}")
+    print(f"train on it: snellen run {shlex.quote(given['catalog'])}")
 
 
 def shelves(name: str | None, *, json: bool) -> None:

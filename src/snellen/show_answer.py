@@ -114,9 +114,9 @@ def _scores(out: Console, test: Mapping[str, Row], words: Words) -> None:
     for name, row in test.items():
         if row["value"] is not None:
             table.add_row(
-                _label(words, "metrics", name),
+                safe(_label(words, "metrics", name)),
                 f"{row['value']:.3f}",
-                f"{row['low']:.3f} – {row['high']:.3f}",
+                "–" if row["low"] is None else f"{row['low']:.3f} – {row['high']:.3f}",
                 str(row["n"]),
             )
     out.print(table)

@@ -77,7 +77,9 @@ def more_seeds(lab: Lab, healed: Healed) -> None:
 def ingredients(case: Case, healed: Healed) -> list[list[Run]]:
     """What to try, in order: lists of two runs or more, the run that stands first."""
     own, standing = healed.recipe.id, case.verdicts
-    open_ones = {v.candidate for v in standing if v.decision == "undecided" and v.baseline == own and v.seeds}
+    # The last verdict counts: what was undecided for want of time may have been rejected since.
+    last = {v.candidate: v.decision for v in standing if v.baseline == own and v.seeds}
+    open_ones = {candidate for candidate, decision in last.items() if decision == "undecided"}
     known = [run for run in case.runs if run.done and _fits(run, healed.run)]
     tries = []
     for ids in ({own, *open_ones}, {own}):

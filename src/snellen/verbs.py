@@ -106,6 +106,11 @@ def train(
     began = time.monotonic()
     settings = Settings(paths_of(sources), budget, path_of(recipe), dict(changes or {}), epochs)
     case = opening.open_case(settings, out=path_of(out), resume=resume)
+    if case.read("test_opened") or "gates" in (case.read("final") or {}):
+        raise SnellenError(
+            f"{case.folder} has opened its test split already and is trained no further; read it with snellen report "
+            f"{case.folder}, or begin a new case"
+        )
     settings = opening.settled(case, settings)
     plan = prepare.prepare(case, settings, watch=watch, began=began)
     healed = _train(_lab(case, plan, budget, began, watch, stop), plan.recipe)
@@ -154,14 +159,21 @@ def heal(
 def ship(folder: str | Path, *, watch: Watch = lambda event: None) -> list[dict[str, Any]]:
     """Export the final run of a case again and check it; returns the artifacts."""
     from snellen.ending import export
+    from snellen.ship.gates import parity_gates
 
     case = Case(Path(folder))
     final = case.read("final")
     if final is None:
         raise SnellenError(f"{folder} has no final run yet; use snellen run or snellen train first")
     watch({"title": "export"})
-    artifacts, latency = export(case, Run.open(case.folder / "runs" / final["run"]))
-    case.write("final", {**final, "artifacts": artifacts, "latency": latency})
+    run = Run.open(case.folder / "runs" / final["run"])
+    artifacts, latency = export(case, run)
+    final = {**final, "artifacts": artifacts, "latency": latency}
+    if "gates" in final:
+        # What was exported before is no longer there to be judged.
+        others = [gate for gate in final["gates"] if not gate["name"].startswith("parity_")]
+        final["gates"] = [*others, *parity_gates(run.recipe.gates, artifacts)]
+    case.write("final", final)
     return artifacts
 
 

@@ -40,7 +40,7 @@ BAD = {
     "an unknown option": Bad(("--bugdet", "10m"), r"No such option"),
     "a recipe that is not there": Bad(("--recipe", "nowhere.yaml"), r"recipe file nowhere\.yaml does not exist"),
     "parts that are not there": Bad(("--parts", "nowhere"), r"--parts nowhere is not a folder"),
-    "nothing to resume": Bad(("--resume",), r"there is no case of photos under snellen-runs to resume"),
+    "nothing to resume": Bad(("--resume",), r"there is no case of \S+ under snellen-runs to resume"),
     "a case that is none": Bad(("--resume", "--out", "elsewhere"), r"elsewhere holds no case to resume"),
     "a split that is none": Bad(
         ("--split", "monthly"), r"--split 'monthly' is not known; expected random \(the default\), time, or time=COLUMN"
@@ -48,6 +48,12 @@ BAD = {
     "a split by no column": Bad(("--split", "time="), r"--split 'time=' is not known"),
     "a split by times that are not there": Bad(("--split", "time"), r"no column of times .*own columns: none"),
     "a split by a column that is not there": Bad(("--split", "time=day"), r"has no column 'day' of times"),
+    "epochs of all stages and of each": Bad(
+        ("--epochs", "4", "--stages", "head=2,all=2"),
+        r"--epochs 4 shares epochs out .* and stages was set too; leave one of them out",
+    ),
+    "a recipe that is a folder": Bad(("--recipe", "."), r"Is a directory; look at the path, its permissions"),
+    "no budget at all": Bad(("--budget", ""), r"--budget '' is not a time"),
     "a model that is none": Bad(("--model", "resnet19"), r"timm has no model 'resnet19'"),
 }
 

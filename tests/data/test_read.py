@@ -239,3 +239,52 @@ def test_errors_say_what_to_do(tmp_path: Path, name: str, says: str) -> None:
     sources, group = _broken(tmp_path, name)
     with pytest.raises(SnellenError, match=says):
         read(sources, group=group)
+
+
+def _judged(folder: Path) -> tuple[Path, Catalog]:
+    """A catalog as a case holds it: with splits, and something measured."""
+    for name, colour in (("cat", "red"), ("狗", "blue")):
+        (folder / "照片 1" / name).mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (8 + number, 8), colour).save(folder / "照片 1" / name / f"{number}.png")
+    catalog = read([folder / "照片 1"])
+    splits = ["train", "val", "train", "test"] * 2
+    return folder / "corrected.parquet", catalog.with_columns({"split": splits, "brightness": np.ones(8)})
+
+
+def test_what_a_review_has_corrected_is_read_again(tmp_path: Path) -> None:
+    file, catalog = _judged(tmp_path)
+    corrected = catalog.with_columns({"target": ["狗", *catalog.column("target").tolist()[1:]]}).take(range(7))
+    corrected.save(file)
+    again = read([file])
+    assert again.ids == corrected.ids
+    for name in ("target", "split", "path", "root", "source"):
+        assert again.column(name).tolist() == corrected.column(name).tolist(), name
+    assert not again.has("brightness")  # It is measured anew.
+    assert (again.task, again.classes) == ("classification", ("cat", "狗"))
+    assert {*again.column("verdict").tolist()} == {"ok"}
+
+
+def test_a_file_that_is_another_one_now_is_left_out(tmp_path: Path) -> None:
+    file, catalog = _judged(tmp_path)
+    catalog.save(file)
+    gone, other = catalog.paths()[:2]
+    gone.unlink()
+    Image.new("RGB", (5, 5), "green").save(other)
+    verdicts = read([file]).column("verdict").tolist()
+    assert verdicts[1:] == ["changed since the catalog was written"] + ["ok"] * 6
+    assert verdicts[0] not in ("ok", verdicts[1])
+
+
+def test_a_catalog_is_read_alone_and_for_its_own_task(tmp_path: Path) -> None:
+    file, catalog = _judged(tmp_path)
+    catalog.save(file)
+    with pytest.raises(SnellenError, match="is the catalog of a case and is read alone"):
+        read([file, tmp_path / "照片 1"])
+    with pytest.raises(SnellenError, match="was written for classification, and segmentation is asked for"):
+        read([file], task="segmentation")
+    with pytest.raises(SnellenError, match=r"has no column 'owner' that data\.group names"):
+        read([file], group="owner")
+    catalog.take(range(4)).save(file)
+    with pytest.raises(SnellenError, match="holds images of 1 classes"):
+        read([file])

@@ -152,3 +152,27 @@ def test_a_loss_that_may_be_anything_is_not_judged_in_nats(tmp_path: Path) -> No
 def test_a_number_of_classes_that_is_none(tmp_path: Path, classes: int) -> None:
     with pytest.raises(SnellenError, match="expected 2 or more"):
         second_opinion(written(tmp_path, "log.csv", "epoch,loss\n0,1\n"), classes=classes)
+
+
+def test_a_test_is_no_validation_where_there_is_one() -> None:
+    found = guess(["epoch", "step", "train_loss", "val_loss", "test_loss", "val_acc", "test_acc"])
+    assert (found["val"], found["val_accuracy"]) == ("val_loss", "val_acc")
+    assert guess(["test_loss"])["val"] == "test_loss"
+
+
+def test_iterations_of_mmengine_are_divided_by_validations(tmp_path: Path) -> None:
+    lines = []
+    for turn in range(3):
+        for step in (100 * turn + 50, 100 * turn + 100):
+            lines.append({"lr": 0.01, "loss": 3.0 - step / 100, "iter": step, "memory": 1, "step": step})
+        lines.append({"mIoU": 0.2, "aAcc": 50.0 + turn, "step": 100 * turn + 100})
+    reading = read_log(written(tmp_path, "scalars.json", "\n".join(map(json.dumps, lines))))
+    train = [item["train"] for item in losses(reading)]
+    assert len(train) == 3
+    assert train == sorted(train, reverse=True)
+
+
+def test_accuracies_are_told_alike(tmp_path: Path) -> None:
+    rows = ["epoch,train_loss,train_acc,val_loss,val_acc", *(f"{n},1.0,{40 + 10 * n},4.6,1.0" for n in range(1, 5))]
+    reading = read_log(written(tmp_path, "log.csv", "\n".join(rows)))
+    assert {item["val_accuracy"] for item in losses(reading)} == {0.01}

@@ -14,8 +14,10 @@ import pytest
 from snellen.case import Case
 from snellen.improve.ablate import FULL, HEAD, LADDER, WITHOUT, ablate, rungs, told
 from snellen.improve.lab import Lab
-from snellen.improve.techniques import ALL, DEFAULT, technique
+from snellen.improve.techniques import ALL, technique
+from snellen.opening import with_defaults
 from snellen.recipe import Recipe
+from snellen.shelf import TASKS
 from snellen.train.machine import Setting
 from snellen.values import SnellenError
 
@@ -24,6 +26,7 @@ sys.path.append(str(Path(__file__).parents[1] / "train"))
 import tiny
 
 PLAIN = Recipe()
+DEFAULT = TASKS.constant("classification", "ABLATES")
 SHORT = {"stages": [{"name": "head", "unfreeze": "head", "epochs": 2, "lr_scale": 5.0}], "augment.mixup": 0.0}
 
 
@@ -142,3 +145,19 @@ def test_a_short_budget_is_told_and_spent_on_heads(lab: Lab, recipe: Recipe) -> 
 def test_the_names_of_techniques_are_told_by_the_command() -> None:
     text = (Path(__file__).parents[2] / "src" / "snellen" / "cli_experiments.py").read_text(encoding="utf-8")
     assert ", ".join(one.name for one in ALL) in text
+
+
+@pytest.mark.parametrize("task", TASKS.names())
+def test_what_a_task_is_ablated_by_can_be_had(task: str) -> None:
+    recipe = with_defaults(Recipe().change({"task": task}), {"task": task}).change(
+        {"stages.all.schedule": {"name": "poly"}}
+    )
+    names = TASKS.constant(task, "ABLATES")
+    ladder = [rung for rung in rungs(recipe, named(*names)) if rung.kind == LADDER]
+    assert [rung.technique.name for rung in ladder] == list(names)
+
+
+def test_mixes_of_labels_are_refused_where_an_image_has_none() -> None:
+    masks = with_defaults(Recipe().change({"task": "segmentation"}), {"task": "segmentation"})
+    with pytest.raises(SnellenError, match="mix labels of whole images, and segmentation has none; set both to 0"):
+        rungs(masks, named("augment", "cutmix"))

@@ -14,7 +14,7 @@ from snellen.case import Case
 from snellen.improve.lab import Lab
 from snellen.improve.search import Searched
 from snellen.improve.spans import Span, grid, parsed, usual
-from snellen.improve.study import Study, proposed
+from snellen.improve.study import Study, Trial, proposed
 from snellen.improve.whole import WAIT, _next, rungs_of, search_whole
 from snellen.recipe import Recipe
 from snellen.train.loop import Interrupted
@@ -221,3 +221,15 @@ def test_without_time_the_own_recipe_is_the_answer(tmp_path: Path) -> None:
 def test_methods_have_names(tmp_path: Path) -> None:
     with pytest.raises(SnellenError, match="no method of searching is named 'gird'; did you mean 'grid'"):
         search_whole(lab(tmp_path), recipe(), method="gird")
+
+
+def test_a_range_of_whole_numbers_gives_whole_numbers() -> None:
+    spans = parsed(["train.batch=16:64", "model.dropout=0:0.5", "optim.lr=1e-5:1e-2:log"], Recipe())
+    assert [spans["train.batch"].at(share) for share in (0.0, 0.37, 1.0)] == [16, 34, 64]
+    assert [spans[key].whole for key in ("train.batch", "model.dropout", "optim.lr")] == [True, False, False]
+    trial = Trial(
+        number=0, patch={key: span.at(0.4) for key, span in spans.items()}, rungs={1: 0.5}, goal=1, ended="complete"
+    )
+    found = proposed([trial], spans, seed=0)
+    assert isinstance(found["train.batch"], int)
+    Recipe().change(found).resolve()

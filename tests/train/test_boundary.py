@@ -129,6 +129,40 @@ def test_what_does_not_fit_is_not_cached(job, monkeypatch: pytest.MonkeyPatch) -
     assert set(work.cache.rglob("*.npy")) == before
 
 
+def test_what_is_there_is_read_however_full_the_disk_is(job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the second seed of a recipe would read other images than the first."""
+    work = job(tiny.recipe(PLAIN))
+    stage = work.recipe.stages[0]
+    tail = activations.cut(work, stage)
+    assert tail is not None
+    assert isinstance(view_source(work, stage, tail), ActivationSource)
+    monkeypatch.setattr(activations, "MOST_SHARE", 0.0)
+    assert isinstance(view_source(work, stage, tail), ActivationSource)
+
+
+def test_an_array_that_another_process_removes_leaves_no_empty_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove(folder: Path, *, keep: Path) -> None:
+        keep.unlink()
+
+    path = activations._place(tmp_path, "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(activations, "_bound", remove)
+        with pytest.raises(FileNotFoundError):
+            activations._stored(path, (4, 2), np.float16, iter([np.zeros((4, 2))]))
+    assert not path.exists()
+    assert activations._stored(path, (4, 2), np.float16, iter([np.zeros((4, 2))])).shape == (4, 2)
+
+
+def test_a_head_of_zeros_does_not_hide_a_wrong_cut() -> None:
+    model = Between()
+    with torch.no_grad():
+        for parameter in model.get_classifier().parameters():
+            parameter.zero_()
+    assert tail_of(model, "last", torch.randn(2, 3, 8, 8)) is None
+
+
 def test_a_model_that_cannot_be_cut_is_told(job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activations, "tail_of", lambda *_: None)
     told: list[str] = []
@@ -141,7 +175,7 @@ def test_a_model_that_cannot_be_cut_is_told(job, monkeypatch: pytest.MonkeyPatch
 def test_old_arrays_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activations, "HELD", 1500)
     for name in ("a", "b", "c"):
-        activations._stored(tmp_path, name, (100, 4), np.float16, iter([np.zeros((100, 4))]))
+        activations._stored(activations._place(tmp_path, name), (100, 4), np.float16, iter([np.zeros((100, 4))]))
     assert [path.stem for path in sorted((tmp_path / "activations").glob("*.npy"))] == ["c"]
 
 

@@ -28,6 +28,7 @@ WAYS: dict[str, Mapping[str, Any]] = {
     "smoothing": {"loss.settings": {"smoothing": 0.3}},
     "mixes": {"augment.mixup": 0.4, "augment.cutmix": 0.4},
     "dropout, halves": {"model.dropout": 0.5, "train.accumulate": 2},
+    "two passes": {"train.passes": 2},
     "small batches": {"train.batch": 5, "model.dropout": 0.0},
     "sampling and a longer schedule": {
         "train.sampling": "balanced",

@@ -197,3 +197,21 @@ def test_a_classifier_that_is_not_linear_is_refused(trained, tmp_path: Path) -> 
     (tmp_path / "parts" / "models" / "small.py").write_text(MODEL)
     with using(tmp_path / "parts"), pytest.raises(SnellenError, match="no single linear layer \\(Sequential\\)"):
         trained(recipe("arcface", {"model.name": "small"}))
+
+
+@pytest.mark.parametrize("gamma", [0.5, 4 / 3, 2.0])
+@pytest.mark.parametrize("name", ["focal", "class_balanced", "tversky", "dice_focal"])
+def test_a_perfect_answer_has_a_slope(name: str, gamma: float) -> None:
+    """A power below one of exactly nothing has none."""
+    pixels = name in ("tversky", "dice_focal")
+    output = torch.tensor([[40.0, -40.0], [-40.0, 40.0]])
+    output = (output[:, :, None, None].expand(2, 2, 4, 4) if pixels else output).clone().requires_grad_()
+    target = torch.tensor([0, 1])[:, None, None].expand(2, 4, 4) if pixels else torch.tensor([0, 1])
+    plain = {"smoothing": 0.0} if "smoothing" in LOSSES.settings(name) else {}
+    made = LOSSES.build(name, {"gamma": gamma, **plain})
+    loss = made((5, 5)) if LOSSES.constant(name, "NEEDS") == ("counts",) else made
+    value = loss(output, target)
+    value.sum().backward()
+    assert output.grad is not None
+    assert bool(torch.isfinite(output.grad).all())
+    assert float(value.detach().abs().max()) < 0.05

@@ -84,3 +84,9 @@ def test_what_can_be_learnt_gets_a_rate(job) -> None:
     found = lr_range(work, 0, low=1e-4, high=10.0, steps=80)
     assert found.suggested is not None
     assert 1e-4 < found.suggested < 5
+
+
+@pytest.mark.parametrize("name", ["class_balanced", "logit_adjusted", "triplet"])
+def test_losses_that_count_the_classes_are_tested_too(name: str, job) -> None:
+    work = job(tiny.recipe({"loss": {"name": name}, "augment.mixup": 0.0}))
+    assert len(lr_range(work, 0, low=1e-6, high=1e-2, steps=20).losses) == 20

@@ -13,8 +13,10 @@ from timm.layers.conv2d_same import Conv2dSame
 from torch import nn
 
 from snellen.ship.loaded import load
-from snellen.train.enter import plain_features, view_features
-from snellen.train.features import embed
+from snellen.train import enter as enter_room
+from snellen.train import kept_features
+from snellen.train.enter import enter, plain_features, view_features
+from snellen.train.features import embed, trunk_digest
 from snellen.train.folded import folded
 from snellen.train.kept_features import keep, kept
 from snellen.train.loop import train
@@ -138,3 +140,37 @@ def test_under_a_trunk_that_was_not_trained_only_the_head_answers(
     features(loaded.model, samples, Setting(), size=tiny.SIDE, keeping=Keeping(cache, recipe.model.name))
     monkeypatch.setattr("snellen.ship.loaded.outputs", lambda *_: pytest.fail("computed twice"))
     assert np.abs(loaded.predict(catalog, pixels).probabilities - whole.probabilities).max() < 1e-4
+
+
+def test_rows_of_an_older_array_are_never_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    about = {"trunk": "0"}
+    keep(tmp_path, about, ("a", "b"), np.zeros((2, 3), np.float32))
+    with monkeypatch.context() as patch:
+        patch.setattr(kept_features.store, "write_json", crash)
+        with pytest.raises(KeyboardInterrupt):
+            keep(tmp_path, about, ("c", "a", "b"), np.ones((3, 3), np.float32))
+    assert kept(tmp_path, about, ("a", "b")) is None
+
+
+def test_the_trunk_is_hashed_once_for_a_stage_and_anew_for_the_next(job, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+
+    def counted(model: nn.Module) -> str:
+        hashed.append(trunk_digest(model))
+        return hashed[-1]
+
+    for place in (enter_room, kept_features):
+        monkeypatch.setattr(place, "trunk_digest", counted)
+    work = job(tiny.recipe())
+    first = enter(work, 0)
+    first.rows(work.validation)
+    assert len(hashed) == 1
+    with torch.no_grad():
+        next(iter(work.model.parameters())).mul_(1.5)
+    second = enter(work, 0)
+    assert len(set(hashed)) == 2
+    chosen = np.arange(4)
+    assert not torch.equal(first.source.batch(chosen, 0), second.source.batch(chosen, 0))

@@ -16,6 +16,7 @@ import torch
 from snellen import store
 from snellen.run import Run
 from snellen.train import loop
+from snellen.train.enter import enter
 from snellen.train.machine import Setting
 from snellen.values import SnellenError
 
@@ -152,3 +153,40 @@ def test_same_seed_same_bits(whole: Run, tmp_path: Path, trained, weights_of, di
 def test_another_seed_other_bits(whole: Run, trained, weights_of, differ) -> None:
     other = trained(tiny.recipe({"seed": 1, "stages": tiny.ALL}))
     assert any("conv" in name for name in differ(weights_of(other), weights_of(whole)))
+
+
+def test_a_crash_while_validation_runs_loses_no_step(
+    whole: Run, tmp_path: Path, trained, weights_of, differ, signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epoch can take an hour: it is saved within it, too."""
+
+    def crash(*_: object, **__: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "observe", crash)
+        with pytest.raises(Crash):
+            trained(tiny.recipe(), checkpoint_seconds=0.0)
+    assert _written(tmp_path / "run" / "checkpoints" / "last.safetensors", 4)["steps"] == 4
+    same(trained(tiny.recipe()), whole, weights_of, differ, signals)
+
+
+def test_a_crash_while_the_run_is_made_does_not_block_it(trained, whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write_json", crash)
+        with pytest.raises(Crash):
+            trained(tiny.recipe())
+    assert trained(tiny.recipe()).done
+
+
+def test_what_is_computed_before_the_first_step_counts_as_time(trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    def later(*given: Any, **more: Any) -> Any:
+        time.sleep(0.2)
+        return enter(*given, **more)
+
+    monkeypatch.setattr(loop, "enter", later)
+    run = trained(tiny.recipe())
+    assert run.cost["seconds"] >= 0.2 * (len(run.recipe.stages) + 1)

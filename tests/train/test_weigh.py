@@ -33,7 +33,7 @@ def test_multiply_adds_are_the_published_ones(name: str, giga: float) -> None:
 
 
 def test_a_model_is_weighed() -> None:
-    found = weigh("test_efficientnet", size=32, classes=3, use="light")
+    found = weigh("test_efficientnet", size=32, classes=("a", "b", "c"), use="light")
     assert found.parameters == sum(
         p.numel() for p in timm.create_model("test_efficientnet", num_classes=3).parameters()
     )
@@ -44,7 +44,7 @@ def test_a_model_is_weighed() -> None:
 
 def test_a_model_that_is_none_is_refused() -> None:
     with pytest.raises(SnellenError, match="timm has no model 'resnet19'"):
-        weigh("resnet19", size=32, classes=3)
+        weigh("resnet19", size=32)
 
 
 def test_every_member_of_a_family_is_a_model() -> None:

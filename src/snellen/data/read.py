@@ -15,6 +15,7 @@ import pyarrow as pa
 from snellen.annotations import OBJECT, objects_column
 from snellen.catalog import Catalog
 from snellen.data.content import contents, sample_ids
+from snellen.data.formats.catalogs import is_catalog, read_catalog
 from snellen.data.formats.found import SUFFIXES, TASKS, read_source
 from snellen.data.formats.notes import Notes, joined, plain_text
 from snellen.data.formats.sample import Reading, Sample
@@ -35,7 +36,8 @@ def read(sources: Sequence[Path], *, group: str | None = None, task: str | None 
 
     A source is a folder of class folders (below split folders or not), or of annotated images (COCO, labelme, Pascal VOC,
     YOLO, masks, image pairs, a multi-label table: detected, the richest first); a CSV, TSV, Parquet or JSON-lines table
-    with the columns path and label, whose paths are relative to it; one COCO file; or one data.yaml. A `metadata.csv` with
+    with the columns path and label, whose paths are relative to it; one COCO file; one data.yaml; or, alone, a catalog that a case
+    holds, such as its corrected.parquet. A `metadata.csv` with
     a `path` column in or above a folder adds split, group, source and metadata. `group` names the column that holds what
     must stay on one side of a split (default: `group`). Columns that are not ours become `meta_<name>`. `task` asks
     for one task where the annotations serve several. What was met is told by `about`: task, format, classes, keypoints,
@@ -43,6 +45,8 @@ def read(sources: Sequence[Path], *, group: str | None = None, task: str | None 
     """
     _check_task(task)
     roots = _roots(sources)
+    if written := [root for root in roots if is_catalog(root)]:
+        return _written(written[0], list(roots), group, task)
     readings = {root: read_source(root, name, task) for root, name in roots.items()}
     task = _common(readings, task)
     samples = [sample for reading in readings.values() for sample in reading.samples]
@@ -52,6 +56,20 @@ def read(sources: Sequence[Path], *, group: str | None = None, task: str | None 
         _check_classes(samples, roots)
     catalog = Catalog.of_rows(_rows(samples, group or "group", task))
     return catalog.with_columns(_annotated(samples, task)).with_about(_facts(readings.values(), task))
+
+
+def _written(file: Path, sources: Sequence[Path], group: str | None, task: str | None) -> Catalog:
+    """A catalog of a case, which holds everything of its samples and is not joined with others."""
+    if len(sources) > 1:
+        raise SnellenError(
+            f"{file} is the catalog of a case and is read alone; leave {len(sources) - 1} other sources out"
+        )
+    catalog = read_catalog(file, task=task, group=group and group.lower())
+    if catalog.task == "classification" and len(catalog.about("classes")) < 2:
+        raise SnellenError(
+            f"{file} holds images of {len(catalog.about('classes'))} classes; a classifier needs two or more"
+        )
+    return catalog
 
 
 def ignored(catalog: Catalog) -> dict[str, int]:

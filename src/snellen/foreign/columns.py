@@ -66,6 +66,7 @@ def guess(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _plain(name: str) -> tuple[bool, int, str]:
+def _plain(name: str) -> tuple[bool, bool, int, str]:
     said = words(name)
-    return said[-1] in LAST, len(said) - ("epoch" in said), name
+    # A test is no validation where there is one of that too.
+    return "test" in said, said[-1] in LAST, len(said) - ("epoch" in said), name

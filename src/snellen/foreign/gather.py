@@ -94,7 +94,9 @@ def finish(
     seen = {role for _, group in groups for role, spread in group.items() if spread.n or spread.broken}
     if not seen & set(CURVES):
         raise SnellenError(_nothing(path, gather, columns))
-    percent = frozenset(role for role in seen & {"train_accuracy", "val_accuracy"} if _most(groups, role) > 1.5)
+    accuracies = seen & {"train_accuracy", "val_accuracy"}
+    # Both are told alike: one that stays at chance would look like a share by itself.
+    percent = frozenset(accuracies) if any(_most(groups, role) > 1.5 for role in accuracies) else frozenset[str]()
     assumed = [f"{role.replace('_', ' ')} is read as per cent" for role in sorted(percent)]
     classified = any(role.endswith("accuracy") for role in seen)
     if nats is None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from snellen.foreign.columns import role_of
-from snellen.foreign.gather import Gather, finish
+from snellen.foreign.gather import By, Gather, finish
 from snellen.foreign.head import Head
 from snellen.foreign.lines import Trouble, lines, number
 from snellen.foreign.reading import Reading
@@ -32,13 +32,15 @@ def detect(head: Head) -> bool:
 
 
 def read(head: Head) -> Reading:
-    """Training lines name their epoch; a validation line that does not is counted to the epoch before it."""
+    """Training lines name their epoch, or, of a training that counts iterations, their step; a validation line that does not is
+    counted to what was trained before it."""
     trouble, columns = Trouble(), dict[str, str]()
-    gather, epoch = Gather("epoch", trouble), 1.0
+    by: By = "epoch" if '"epoch"' in head.text else "step"
+    gather, last = Gather(by, trouble), 1.0 if by == "epoch" else 0.0
     for entry in _entries(head, trouble):
         training = entry.get("mode") == "train" or ("mode" not in entry and any(key in entry for key in TRAINING))
-        at = number(entry.get("epoch"))
-        epoch = at if training and at is not None else epoch
+        at = number(entry.get("epoch") if by == "epoch" else entry.get("step", entry.get("iter")))
+        last = at if training and at is not None else last
         values = {}
         for name, value in entry.items():
             role = _role(name, training)
@@ -46,7 +48,8 @@ def read(head: Head) -> Reading:
             if role is not None and found is not None and columns.setdefault(role, name) == name:
                 values[role] = found
         if values:
-            gather.add(values, epoch if at is None else at)
+            # The "step" of a validation may count epochs, or be the last of all.
+            gather.add(values, last if at is None or (by == "step" and not training) else at)
     return finish(gather, path=head.path, format="MMEngine scalars", framework="mmengine", columns=columns)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from snellen.improve.adopted import Adopted, withdrawn
 from snellen.improve.effort import effort
 from snellen.improve.experience import learn, promise, remembered
 from snellen.improve.lab import Lab
+from snellen.improve.pointless import pointless
 from snellen.improve.prescribe import Prescription, prescribe
 from snellen.improve.screen import Look, screen
 from snellen.improve.trial import Budget, verify
@@ -44,14 +45,19 @@ def heal(lab: Lab, recipe: Recipe, audit: Iterable[Finding]) -> Healed:
     findings = [finding for finding in (*audit, *run.findings) if finding.severity in ANSWERED and finding.looked]
     wanted = prescribe(findings, recipe, promise=promise(_experience(lab, recipe)))
     _note(lab, recipe, wanted)
-    seconds = float(run.cost["seconds"]) * SAFETY
+    wanted = tuple(_sensible(lab, recipe, wanted))
+    seconds = _seconds(run)
     wanted = _screened(lab, recipe, wanted, seconds)
     planned, seeds = _planned(lab, recipe, wanted, seconds)
     budget = Budget(recipe.improve.alpha, max(1, planned * (seeds - 1)))
-    used, adopted = 0, Adopted(recipe)
+    used, adopted, tried = 0, Adopted(recipe), set[tuple[str, str]]()
     for prescription in wanted:
-        remedy = _again(prescription, recipe, run)
+        remedy = _again(prescription, recipe, run, tried)
         if remedy is None:
+            continue
+        tried.add((recipe.id, recipe.change(remedy.patch).id))
+        if reason := pointless(lab, recipe, recipe.change(remedy.patch)):
+            enter(lab, _untried(remedy, recipe, reason))
             continue
         # A remedy that was rejected before its last look leaves its looks to those behind it.
         if not planned or used + seeds - 1 > budget.looks:
@@ -70,7 +76,7 @@ def heal(lab: Lab, recipe: Recipe, audit: Iterable[Finding]) -> Healed:
             adopted = adopted.then(recipe, verdict)
             run = lab.trained(recipe, recipe.seed)
             run.write_findings(diagnose(run))
-            seconds = float(run.cost["seconds"]) * SAFETY
+            seconds = _seconds(run)
     for verdict in withdrawn(lab.case, adopted):
         enter(lab, verdict)
         recipe = adopted.before(verdict)
@@ -98,8 +104,13 @@ def enter(lab: Lab, verdict: Verdict) -> bool:
 
 def _screened(lab: Lab, recipe: Recipe, wanted: Sequence[Prescription], seconds: float) -> tuple[Prescription, ...]:
     """Without those that are worse on cached features; among remedies of one finding, the better screened come first."""
-    # Where no second seed could be confirmed, training heads would only cost time; those of before still count.
-    looks = iter(screen(lab, recipe, [item for item in wanted if item.screens], train=lab.left >= 3 * seconds))
+    # Where no second seed could be confirmed, training heads would only cost time; those of before still count. It is decided once:
+    # healing that is resumed with more time must not begin to screen what was looked at without.
+    known = lab.case.read("screened")
+    if known is None:
+        known = {"train": lab.left >= 3 * seconds}
+        lab.case.write("screened", known)
+    looks = iter(screen(lab, recipe, [item for item in wanted if item.screens], train=bool(known["train"])))
     kept: list[tuple[float, Prescription]] = []
     for prescription in wanted:
         look = next(looks) if prescription.screens else Look()
@@ -141,12 +152,35 @@ def _affordable(lab: Lab, recipe: Recipe, wanted: Sequence[Prescription], second
     return (1, 2) if most else (0, seeds)
 
 
-def _again(prescription: Prescription, recipe: Recipe, run: Run) -> Remedy | None:
-    """The remedy for the recipe as it stands now; None where its finding has gone or it would change nothing."""
-    still = [finding for finding in run.findings if finding.rule == prescription.finding.rule]
+def _seconds(run: Run) -> float:
+    """Expected seconds of another training like this one, with a reserve. One that ended early is reckoned to its end."""
+    took, planned = float(run.cost["seconds"]), sum(stage.epochs for stage in run.recipe.stages)
+    if run.cost.get("stopped"):
+        took *= planned / max(int(run.cost["epochs"]), 1)
+    return took * SAFETY
+
+
+def _sensible(lab: Lab, recipe: Recipe, wanted: Iterable[Prescription]) -> Iterator[Prescription]:
+    """Without those that could not be told from the recipe, or not compared with it; the ledger says why."""
+    for prescription in wanted:
+        reason = pointless(lab, recipe, recipe.change(prescription.remedy.patch))
+        if reason:
+            enter(lab, _untried(prescription.remedy, recipe, reason))
+        else:
+            yield prescription
+
+
+def _again(prescription: Prescription, recipe: Recipe, run: Run, tried: set[tuple[str, str]]) -> Remedy | None:
+    """The remedy for the recipe as it stands now; None where its finding has gone, or it would change nothing that was not
+    tried: several findings of one rule (of one class each) have a remedy of one name."""
+    still = [
+        finding
+        for finding in run.findings
+        if finding.rule == prescription.finding.rule and finding.severity in ANSWERED and finding.looked
+    ]
     findings = still if prescription.finding.rule in RUN_RULES.names() else [prescription.finding]
     found = [p.remedy for p in prescribe(findings, recipe) if p.remedy.name == prescription.remedy.name]
-    return found[0] if found else None
+    return next((one for one in found if (recipe.id, recipe.change(one.patch).id) not in tried), None)
 
 
 def _untried(remedy: Remedy, recipe: Recipe, reason: str) -> Verdict:

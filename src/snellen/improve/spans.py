@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from snellen.recipe import Recipe
 from snellen.values import SnellenError
 
 # A span without values gives a grid so many.
 POINTS = 3
+# A share of a range whose value is hardly ever whole by chance.
+BETWEEN = 0.3717
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A setting's range: from `low` to `high`, by its logarithm or linearly, or some `values` where there are any."""
+    """A setting's range: from `low` to `high`, by its logarithm or linearly, or some `values` where there are any. `whole`: of
+    whole numbers alone."""
 
     low: float = 0.0
     high: float = 1.0
     log: bool = False
     values: tuple[float, ...] = ()
+    whole: bool = False
 
     def at(self, share: float) -> float:
         """The value at a share of the range, 0..1."""
         if self.values:
             return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
-        if self.log:
-            return float(self.low * (self.high / self.low) ** share)
-        return self.low + (self.high - self.low) * share
+        found = self.low * (self.high / self.low) ** share if self.log else self.low + (self.high - self.low) * share
+        return round(found) if self.whole else float(found)
 
     @property
     def points(self) -> tuple[float, ...]:
@@ -37,11 +40,12 @@ class Span:
 
 
 def usual(recipe: Recipe) -> dict[str, Span]:
-    """SPEC E2: rate by its logarithm (from a tenth to ten times what it is), batch 32, 64 or 128, dropout 0.1 to 0.5."""
-    lr = recipe.optim.lr
+    """SPEC E2: rate by its logarithm (from a tenth to ten times what it is), batch 32, 64 or 128 (half and
+    twice what it is where that is less), dropout 0.1 to 0.5."""
+    lr, batch = recipe.optim.lr, recipe.train.batch
     return {
         "optim.lr": Span(lr / 10, lr * 10, log=True),
-        "train.batch": Span(values=(32, 64, 128)),
+        "train.batch": Span(values=(32, 64, 128) if batch >= 32 else (max(1, batch // 2), batch, 2 * batch)),
         "model.dropout": Span(0.1, 0.5),
     }
 
@@ -57,12 +61,22 @@ def parsed(texts: Sequence[str], recipe: Recipe) -> dict[str, Span]:
         span = _span(rest) if sign else None
         if span is None:
             raise SnellenError(
-                f"range {text!r} is not of the form KEY=LOW:HIGH, KEY=LOW:HIGH:log or KEY=A,B,C, as in optim.lr=1e-5:1e-2:log"
+                f"range {text!r} is not of the form KEY=LOW:HIGH, KEY=LOW:HIGH:log or KEY=A,B,C with numbers, as in optim.lr=1e-5:1e-2:log"
             )
         for value in span.values or (span.low, span.high):
             recipe.change({key.strip(): value}).resolve()
-        found[key.strip()] = span
+        found[key.strip()] = span if span.values else _fitting(key.strip(), span, recipe)
     return found
+
+
+def _fitting(key: str, span: Span, recipe: Recipe) -> Span:
+    """The span, of whole numbers alone where the recipe takes no others between its ends."""
+    try:
+        recipe.change({key: span.at(BETWEEN)}).resolve()
+    except SnellenError:
+        span = replace(span, whole=True)
+        recipe.change({key: span.at(BETWEEN)}).resolve()
+    return span
 
 
 def _span(text: str) -> Span | None:

@@ -9,6 +9,7 @@ makes it unreadable.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -131,17 +132,22 @@ def _locked(path: Path, *, wait: bool) -> Iterator[bool]:
         yield True
 
 
+def tuner() -> Any:
+    """Optuna; raises SnellenError where it is not installed."""
+    try:
+        return importlib.import_module("optuna")
+    except ImportError:
+        raise SnellenError(
+            "method tpe needs Optuna: pip install 'snellen[search]', or use --method grid or --method spread"
+        ) from None
+
+
 def proposed(trials: list[Trial], ranges: Mapping[str, Span], *, seed: int) -> dict[str, float]:
     """The next settings by Optuna's TPE (Bergstra et al. 2011), which is told all trials, also those that are under way.
 
     Raises SnellenError where Optuna is not installed.
     """
-    try:
-        import optuna
-    except ImportError:
-        raise SnellenError(
-            "method tpe needs Optuna: pip install 'snellen[search]', or use --method grid or --method spread"
-        ) from None
+    optuna = tuner()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     kinds = {key: _distribution(optuna, span) for key, span in ranges.items()}
     sampler = optuna.samplers.TPESampler(seed=seed + len(trials), constant_liar=True)
@@ -156,6 +162,8 @@ def proposed(trials: list[Trial], ranges: Mapping[str, Span], *, seed: int) -> d
 def _distribution(optuna: Any, span: Span) -> Any:
     if span.values:
         return optuna.distributions.CategoricalDistribution(span.values)
+    if span.whole:
+        return optuna.distributions.IntDistribution(int(span.low), int(span.high), log=span.log)
     return optuna.distributions.FloatDistribution(span.low, span.high, log=span.log)
 
 

@@ -125,7 +125,6 @@ ALL = (
     ),
 )  # fmt: skip
 BY_NAME = {technique.name: technique for technique in ALL}
-DEFAULT = ("augment", "cutmix", "mixup", "cosine", "label-smoothing", "focal")
 
 
 def technique(name: str) -> Technique:

@@ -42,7 +42,8 @@ def verify(lab: Lab, recipe: Recipe, remedy: Remedy, budget: Budget, *, seconds:
         # One seed is no proof: the first is begun only where the second fits too.
         ahead = (number, number + 1) if number == 0 else (number,)
         needed = sum(_untrained(lab, recipe, candidate, recipe.seed + one) for one in ahead) * seconds
-        if lab.left < needed:
+        # What is trained already costs nothing: a resumed path comes to the same verdict though its time is over.
+        if needed and lab.left < needed:
             reason = _no_time(needed, lab.left) if effect is None else f"{_no_time(needed, lab.left)}; so far: {reason}"
             break
         for arm, rows in zip((recipe, candidate), arms, strict=True):

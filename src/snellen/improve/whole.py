@@ -20,7 +20,7 @@ from snellen.improve.pair import pair
 from snellen.improve.screen import LEVEL
 from snellen.improve.search import KEPT, Candidate, Searched, spread
 from snellen.improve.spans import Span, grid, usual
-from snellen.improve.study import Ended, Study, Trial, proposed
+from snellen.improve.study import Ended, Study, Trial, proposed, tuner
 from snellen.recipe import Recipe
 from snellen.run import Run
 from snellen.shelf import hint
@@ -38,6 +38,14 @@ def rungs_of(epochs: int) -> tuple[int, ...]:
     return tuple(sorted({max(1, round(epochs / KEPT**power)) for power in (2, 1, 0)}))
 
 
+def able(method: str) -> None:
+    """Raises SnellenError for a method that there is not, or that lacks its library."""
+    if method not in METHODS:
+        raise SnellenError(f"no method of searching is named {method!r}{hint(method, METHODS)}")
+    if method == "tpe":
+        tuner()
+
+
 def search_whole(
     lab: Lab,
     recipe: Recipe,
@@ -53,8 +61,7 @@ def search_whole(
     was begun otherwise, Interrupted where the lab was asked to stop: the study goes on when it is called again.
     """
     start = time.perf_counter()
-    if method not in METHODS:
-        raise SnellenError(f"no method of searching is named {method!r}{hint(method, METHODS)}")
+    able(method)
     ranges = usual(recipe) if ranges is None else ranges
     listed = {"grid": lambda: grid(ranges), "spread": lambda: spread(ranges, count, seed=recipe.seed)}.get(method)
     points = listed() if listed else None

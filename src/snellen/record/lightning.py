@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from snellen.foreign.columns import role_of
 from snellen.record._library import library
 from snellen.record.recorder import Recorder
 
@@ -35,12 +36,13 @@ def callback(
         def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
             loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
             if self.recorder is not None and loss is not None:
-                self.recorder.step(loss)
+                # Lightning has divided it by the batches that a step gathers (core/hooks.py, on_train_batch_end).
+                self.recorder.step(loss * max(1, int(trainer.accumulate_grad_batches or 1)))
 
         def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
             if self.recorder is not None:
                 # The module's own names; its training loss is that of one batch, the mean of the steps is better.
-                logged = {name: value for name, value in trainer.callback_metrics.items() if "train_loss" not in name}
+                logged = {name: value for name, value in trainer.callback_metrics.items() if role_of(name) != "train"}
                 self.recorder.metrics(logged)
 
     return Recording()

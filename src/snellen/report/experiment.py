@@ -16,7 +16,7 @@ from snellen.report.charts import Figure, colour, hover, label
 from snellen.report.page import TEMPLATES, inert_json, plotly_source, policy_of, templates
 from snellen.report.tables import View
 from snellen.report.words import Words
-from snellen.values import SnellenError
+from snellen.values import SnellenError, unit
 
 KINDS = ("lr-range", "compare-optimizers", "compare-models", "ablate", "search", "search-recipe")
 
@@ -141,9 +141,10 @@ def _figures(told: Mapping[str, Any], kind: str, words: Words) -> tuple[dict[str
 
 
 def _drawn(row: Mapping[str, Any], metric: str, words: Words) -> View:
-    scale = 1.0 if metric.endswith("log_loss") else 100.0
+    scale = 100.0 if unit(metric) == "points" else 1.0
     values = {key: row[key] * scale for key in ("effect", "low", "high")}
-    text = f"{row['name']}: {values['effect']:+.2f} [{values['low']:+.2f}, {values['high']:+.2f}]"
+    said = [words.effect(metric, row[key]) for key in values]
+    text = f"{row['name']}: {said[0]} [{said[1]}, {said[2]}]"
     kind = f" ({words.label('experiments.kinds', row['kind'])})" if row.get("kind") == "left out" else ""
     return {
         "label": row["name"] + kind,
@@ -183,7 +184,8 @@ def _curves(told: Mapping[str, Any], words: Words) -> Figure:
             line = _trace(label(row["name"]), list(range(1, len(curve) + 1)), curve, shade, width=1.5)
             data.append({**line, "legendgroup": row["name"], "showlegend": number == 0})
     x = {"title": words("axis.epoch"), "tickformat": "d", "showgrid": False}
-    return charts.figure(data, height=360, x=x, y={"title": words("axis.accuracy"), "tickformat": ".0%"})
+    axis = words.texts.get(f"shares.{told.get('section')}", words("axis.accuracy"))
+    return charts.figure(data, height=360, x=x, y={"title": axis, "tickformat": ".0%"})
 
 
 def _search(told: Mapping[str, Any], words: Words) -> Figure:

@@ -8,7 +8,7 @@ from typing import Any
 from snellen.report.material import Material
 from snellen.report.tables import View, setting
 from snellen.report.words import Words, number
-from snellen.values import Verdict
+from snellen.values import Verdict, unit
 
 
 def verdicts(material: Material, words: Words) -> list[View]:
@@ -65,7 +65,9 @@ def _kind(verdict: Verdict) -> str:
         return "same"
     if verdict.high is not None and verdict.high < 0:
         return "worse"
-    return "tradeoff" if verdict.low is not None and verdict.low > 0 else "small"
+    known = {"a trade-off": "tradeoff", "no useful gain": "small"}
+    # What was taken back has no sentence in other languages: its own reason is told.
+    return next((kind for words, kind in known.items() if verdict.reason.startswith(words)), "taken_back")
 
 
 def diff(remedy: Mapping[str, Any], before: Mapping[str, Any], words: Words) -> list[View]:
@@ -157,16 +159,16 @@ def forest_rows(material: Material, words: Words) -> list[list[View]]:
 
 
 def _forest_row(verdict: Verdict, words: Words) -> View:
-    metric, scale = verdict.metric, 1.0 if verdict.metric.endswith("log_loss") else 100.0
+    metric, scale = verdict.metric, 100.0 if unit(verdict.metric) == "points" else 1.0
     name = words.label("remedies", verdict.remedy)
     said = {key: words.effect(metric, getattr(verdict, key)) for key in ("effect", "low", "high")}
     drawn = {key: number(getattr(verdict, key)) for key in said}
-    unit = words.unit(metric)
+    measure = words.unit(metric)
     return {
         **{key: None if value is None else value * scale for key, value in drawn.items()},
         "label": name if verdict.stage == "confirm" else f"{name} · {words.label('proofs', verdict.stage)}",
-        "unit": unit,
+        "unit": measure,
         "decision": verdict.decision,
-        "text": f"{name}: {said['effect']} {unit} [{said['low']}, {said['high']}], "
+        "text": f"{name}: {said['effect']} {measure} [{said['low']}, {said['high']}], "
         f"{words.label('metrics', metric)}, n = {verdict.samples}",
     }

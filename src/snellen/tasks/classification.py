@@ -31,6 +31,8 @@ READER = "labels"
 PICTURES = "gradcam"
 SECTION = "classes"
 SCREENS = True
+MIXES = True
+ABLATES = ("augment", "cutmix", "mixup", "cosine", "label-smoothing", "focal")
 TRUNK = True
 
 

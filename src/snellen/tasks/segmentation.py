@@ -41,6 +41,7 @@ READER = "masks"
 PICTURES = "overlays"
 SECTION = "masks"
 SCREENS = False
+ABLATES = ("augment", "cosine", "averaged-weights", "clipping")
 TRUNK = True
 # Names of an id that stands for no class.
 NO_CLASS = ("ignore", "void", "unlabelled", "unlabeled", "not labelled")

@@ -46,6 +46,7 @@ SMOOTH = "psnr_gain"
 READER = "patches"
 PICTURES = "before_after"
 SECTION = "restored"
+ABLATES = ("cosine", "averaged-weights", "clipping")
 SCREENS = False
 TRUNK = False
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,7 +51,8 @@ def cut(job: Job, stage: Stage) -> Tail | None:
     if not cuttable(job, stage):
         return None
     size = job.recipe.data.eval_size or job.recipe.data.size
-    return tail_of(job.model, stage.unfreeze, next(job.validation.take(np.arange(1)).plain(size, *job.normal)))
+    trial = next(job.validation.take(np.arange(1)).plain(size, *job.normal))
+    return tail_of(job.model, stage.unfreeze, job.setting.place(trial))
 
 
 def view_count(job: Job) -> int:
@@ -77,18 +80,18 @@ def view_source(job: Job, stage: Stage, tail: Tail) -> ActivationSource | None:
         return None
     first = _beginning(job, tail, next(next(views_of(replace(job, pool=job.pool.take(np.arange(1)))))))
     shape = (view_count(job), len(job.pool), *first.shape[1:])
+    named = job.recipe.augment.model_dump(mode="json", include={"parts", "aimed"}) if shape[0] > 1 else "plain"
+    name = _name(job, tail, job.pool, size=_viewed_at(job), augment=named, views=shape[0])
     # A network whose activations leave the range of half precision is run whole.
-    if not _room(job.cache, shape, np.float16) or not bool((first.abs() < HALF_LIMIT / 2).all()):
+    if not _room(_place(job.cache, name), shape, np.float16) or not bool((first.abs() < HALF_LIMIT / 2).all()):
         return None
     chunks = (
         _beginning(job, tail, images).clamp(-HALF_LIMIT, HALF_LIMIT).half().numpy()
         for view in views_of(job)
         for images in view
     )
-    named = job.recipe.augment.model_dump(mode="json", include={"parts", "aimed"}) if shape[0] > 1 else "plain"
-    name = _name(job, tail, job.pool, size=_viewed_at(job), augment=named, views=shape[0])
     places = {sample: place for place, sample in enumerate(job.pool.ids)}
-    found = _stored(job.cache, name, shape, np.float16, chunks)
+    found = _stored(_place(job.cache, name), shape, np.float16, chunks)
     return ActivationSource(found, np.asarray([places[sample] for sample in job.training.ids]))
 
 
@@ -119,12 +122,12 @@ def _plain(job: Job, tail: Tail, samples: Samples) -> np.ndarray | None:
     size = job.recipe.data.eval_size or job.recipe.data.size
     first = _beginning(job, tail, next(samples.take(np.arange(1)).plain(size, *job.normal)))
     shape = (len(samples), *first.shape[1:])
-    if not _room(job.cache, shape, np.float32):
-        return None
     # No view of them: one view of images as they are is another array of the same numbers.
-    name = _name(job, tail, samples, size=size, augment="plain", views=0)
+    path = _place(job.cache, _name(job, tail, samples, size=size, augment="plain", views=0))
+    if not _room(path, shape, np.float32):
+        return None
     parts = (_beginning(job, tail, images).numpy() for images in samples.plain(size, *job.normal))
-    return _stored(job.cache, name, shape, np.float32, parts)
+    return _stored(path, shape, np.float32, parts)
 
 
 def _beginning(job: Job, tail: Tail, images: Tensor) -> Tensor:
@@ -143,28 +146,36 @@ def _name(job: Job, tail: Tail, samples: Samples, *, size: int, augment: Any, vi
     )  # fmt: skip
 
 
-def _room(cache: Path, shape: tuple[int, ...], dtype: Any) -> bool:
-    cache.mkdir(parents=True, exist_ok=True)
+def _place(cache: Path, name: str) -> Path:
+    return cache / "activations" / f"{name}.npy"
+
+
+def _room(path: Path, shape: tuple[int, ...], dtype: Any) -> bool:
+    if path.is_file():  # It takes no more room, and all seeds and arms of a recipe must read alike.
+        return True
+    path.parent.mkdir(parents=True, exist_ok=True)
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    return bool(size <= min(MOST_BYTES, MOST_SHARE * shutil.disk_usage(cache).free))
+    return bool(size <= min(MOST_BYTES, MOST_SHARE * shutil.disk_usage(path.parent).free))
 
 
-def _stored(cache: Path, name: str, shape: tuple[int, ...], dtype: Any, chunks: Iterator[np.ndarray]) -> np.ndarray:
-    folder = cache / "activations"
-    path = folder / f"{name}.npy"
+def _stored(path: Path, shape: tuple[int, ...], dtype: Any, chunks: Iterator[np.ndarray]) -> np.ndarray:
     if not path.is_file():
         store.write_array(path, shape, dtype, chunks)
-        _bound(folder, keep=path)
-    path.touch()
-    array: np.ndarray = np.load(path, mmap_mode="r")
+        _bound(path.parent, keep=path)
+    array: np.ndarray = np.load(path, mmap_mode="r")  # From here on it is held, whoever removes its name.
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(path)  # Unlike touch it makes no empty file where another process has removed this one.
     return array
 
 
 def _bound(folder: Path, *, keep: Path) -> None:
     """Remove the least recently used arrays beyond HELD."""
-    files = sorted((path for path in folder.glob("*.npy") if path != keep), key=lambda path: -path.stat().st_mtime)
-    held = keep.stat().st_size
-    for path in files:
-        held += path.stat().st_size
-        if held > HELD:
+    known = []
+    for path in folder.glob("*.npy"):
+        with contextlib.suppress(FileNotFoundError):  # Another process may be at it too.
+            known.append((path != keep, -path.stat().st_mtime, path.stat().st_size, path))
+    held = 0
+    for other, _, size, path in sorted(known):
+        held += size
+        if other and held > HELD:
             path.unlink(missing_ok=True)

@@ -86,10 +86,13 @@ def tail_of(model: nn.Module, unfreeze: str, trial: Tensor) -> Tail | None:
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        whole: Tensor = model(trial)
-        tail = Tail(model, boundary, _before(model, boundary, trial))
-        cut = tail(_until(model, boundary, trial))
-        same = cut.shape == whole.shape and torch.allclose(cut, whole, rtol=1e-4, atol=1e-5)
+        with _judged(model) as seen:
+            whole: Tensor = model(trial)
+            tail = Tail(model, boundary, _before(model, boundary, trial))
+            cut = tail(_until(model, boundary, trial))
+        # A head that begins at zero says the same of anything: what it is given must agree too.
+        pairs = [(cut, whole), *zip(seen[-1:], seen[:1], strict=True)]
+        same = all(a.shape == b.shape and torch.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in pairs)
     except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError, IndexError):
         # A model that computes between its modules refuses what it is given: then it is run whole, as always.
         return None
@@ -97,6 +100,23 @@ def tail_of(model: nn.Module, unfreeze: str, trial: Tensor) -> Tail | None:
         for module, training in modes.items():
             module.training = training
     return tail if same else None
+
+
+@contextlib.contextmanager
+def _judged(model: nn.Module) -> Iterator[list[Tensor]]:
+    """What the classifier is given within the block, call by call; nothing where there is none."""
+    found: list[Tensor] = []
+    classifier = model.get_classifier() if hasattr(model, "get_classifier") else None  # type: ignore[operator]
+    handle = (
+        classifier.register_forward_pre_hook(lambda _, given: found.append(given[0]))
+        if classifier is not None
+        else None
+    )
+    try:
+        yield found
+    finally:
+        if handle is not None:
+            handle.remove()
 
 
 def _boundary(model: nn.Module, unfreeze: str) -> str | None:

@@ -70,8 +70,10 @@ def enter(job: Job, number: int, *, tell: Callable[[str], None] = lambda words: 
     multiplier, scaler = multiplier_of(job, stage), job.setting.scaler()
     if stage.unfreeze == "head" and reads_vectors(job.model):
         head = Head(job.model, dropout=job.recipe.model.dropout)
-        source = FeatureSource(view_features(job))
-        rows = _feature_rows(job, head)
+        # Only the head trains: until the next stage is entered the trunk's weights are these.
+        trunk = trunk_digest(job.model)
+        source = FeatureSource(view_features(job, trunk))
+        rows = _feature_rows(job, head, trunk)
         return Entered(stage, number, head, sections, source, optimizer, average, multiplier, rows, scaler)
     tail = cut(job, stage)
     cached_views = view_source(job, stage, tail) if tail is not None else None
@@ -165,20 +167,23 @@ def multiplier_of(job: Job, stage: Stage) -> Multiplier:
     return multiplier
 
 
-def view_features(job: Job) -> np.ndarray:
+def view_features(job: Job, trunk: str = "") -> np.ndarray:
     """Features of the views of every training sample, [views, n, d]. One view alone is the image as evaluation sees it.
+    `trunk`: digest of the weights that the model has now, where it is known.
 
     They are computed for the whole pool, so that recipes which drop samples read the same file."""
+    found = _views(job, view_count(job), trunk or trunk_digest(job.model))
+    if job.training.ids == job.pool.ids:
+        return found  # A step reads its rows from the disk.
     places = {sample: place for place, sample in enumerate(job.pool.ids)}
-    found = _views(job, view_count(job))
     return np.asarray(found[:, [places[sample] for sample in job.training.ids]])
 
 
-def _views(job: Job, views: int) -> np.ndarray:
+def _views(job: Job, views: int, trunk: str) -> np.ndarray:
     if views == 1:
-        return plain_features(job, job.pool, job.recipe.data.eval_size or job.recipe.data.size)[None]
+        return plain_features(job, job.pool, job.recipe.data.eval_size or job.recipe.data.size, trunk)[None]
     augment = job.recipe.augment.model_dump(mode="json", include={"parts", "aimed"})
-    name = _name(job, job.pool, size=job.recipe.data.size, augment=augment, views=views)
+    name = _name(job, job.pool, size=job.recipe.data.size, augment=augment, views=views, trunk=trunk)
     return cached(job.cache / "features", name, lambda: _computed(job))
 
 
@@ -188,21 +193,23 @@ def _computed(job: Job) -> np.ndarray:
     return np.stack([embed(quick, view, job.setting) for view in views_of(job)])
 
 
-def plain_features(job: Job, samples: Samples, size: int) -> np.ndarray:
-    """Features [n, d] without augmentation: what an earlier pass over the same images has left, else computed now."""
+def plain_features(job: Job, samples: Samples, size: int, trunk: str = "") -> np.ndarray:
+    """Features [n, d] without augmentation: what an earlier pass over the same images has left, else computed now. `trunk`:
+    as above."""
+    trunk = trunk or trunk_digest(job.model)
     stored = job.training.pixels.size
-    about = origin(job.model, job.setting, name=job.recipe.model.name, stored=stored, size=size)
+    about = origin(job.model, job.setting, name=job.recipe.model.name, stored=stored, size=size, trunk=trunk)
     known = kept(job.cache / "features", about, samples.ids)
     if known is not None:
         return np.asarray(known[0][known[1]])
-    name = _name(job, samples, size=size, augment="plain", views=1)
+    name = _name(job, samples, size=size, augment="plain", views=1, trunk=trunk)
     return cached(job.cache / "features", name, lambda: features(job.model, samples, job.setting, size=size))
 
 
-def _name(job: Job, samples: Samples, *, size: int, augment: Any, views: int) -> str:
+def _name(job: Job, samples: Samples, *, size: int, augment: Any, views: int, trunk: str) -> str:
     return digest(
         {
-            "trunk": trunk_digest(job.model), "model": job.recipe.model.name, "ids": samples.ids,
+            "trunk": trunk, "model": job.recipe.model.name, "ids": samples.ids,
             "targets": samples.targets.tolist(), "stored": job.training.pixels.size, "size": size, "augment": augment,
             "views": views, "precision": job.setting.precision, "layout": job.setting.layout,
             "threads": torch.get_num_threads(),
@@ -210,13 +217,13 @@ def _name(job: Job, samples: Samples, *, size: int, augment: Any, views: int) ->
     )  # fmt: skip
 
 
-def _feature_rows(job: Job, head: Head) -> RowsOf:
+def _feature_rows(job: Job, head: Head, trunk: str) -> RowsOf:
     size = job.recipe.data.eval_size or job.recipe.data.size
     known: dict[tuple[str, ...], np.ndarray] = {}  # The trunk stands still: its features are looked up once.
 
     def rows(samples: Samples) -> Any:
         if samples.ids not in known:
-            known[samples.ids] = plain_features(job, samples, size)
+            known[samples.ids] = plain_features(job, samples, size, trunk)
         features = torch.from_numpy(np.array(known[samples.ids])).to(job.setting.device)
         head.eval()
         with torch.no_grad():

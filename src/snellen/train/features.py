@@ -66,10 +66,7 @@ def cached(folder: Path, name: str, make: Callable[[], np.ndarray]) -> np.ndarra
     """The array of that name, memory-mapped; made and stored first where it is not there."""
     path = folder / f"{name}.npy"
     if not path.is_file():
-        import io
-
-        buffer = io.BytesIO()
-        np.save(buffer, make())
-        store.write_bytes(path, buffer.getvalue())
+        made = make()
+        store.write_array(path, made.shape, made.dtype, iter([made]))
     array: np.ndarray = np.load(path, mmap_mode="r")
     return array

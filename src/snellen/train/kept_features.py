@@ -15,10 +15,11 @@ from snellen.train.features import digest, trunk_digest
 from snellen.train.machine import Setting
 
 
-def origin(model: nn.Module, setting: Setting, *, name: str, stored: int, size: int) -> dict[str, Any]:
-    """What features of images as they are follow from, beside the images: the trunk's weights, the pixels, the arithmetic."""
+def origin(model: nn.Module, setting: Setting, *, name: str, stored: int, size: int, trunk: str = "") -> dict[str, Any]:
+    """What features of images as they are follow from, beside the images: the trunk's weights, the pixels, the arithmetic.
+    `trunk`: the digest of these very weights, where it is known."""
     return {
-        "trunk": trunk_digest(model), "model": name, "stored": stored, "size": size, "augment": "plain",
+        "trunk": trunk or trunk_digest(model), "model": name, "stored": stored, "size": size, "augment": "plain",
         "precision": setting.precision, "layout": setting.layout, "threads": torch.get_num_threads(),
     }  # fmt: skip
 
@@ -26,9 +27,11 @@ def origin(model: nn.Module, setting: Setting, *, name: str, stored: int, size: 
 def keep(folder: Path, about: Mapping[str, Any], ids: Sequence[str], values: np.ndarray) -> None:
     """Write the rows [n, …] of these samples under what they follow from."""
     path = _place(folder, about)
+    index = path.with_suffix(".json")
+    # Away first and back last: without it the array is not looked at, and ids of an older one must not name this one's rows.
+    index.unlink(missing_ok=True)
     store.write_array(path, values.shape, values.dtype, iter([values]))
-    # Last: without it the array is not looked at.
-    store.write_json(path.with_suffix(".json"), {"ids": list(ids)})
+    store.write_json(index, {"ids": list(ids)})
 
 
 def kept(folder: Path, about: Mapping[str, Any], ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -40,6 +43,8 @@ def kept(folder: Path, about: Mapping[str, Any], ids: Sequence[str]) -> tuple[np
     if not known.keys() >= set(ids):
         return None
     array: np.ndarray = np.load(path, mmap_mode="r")
+    if len(array) != len(known):
+        return None
     return array, np.asarray([known[sample] for sample in ids], dtype=np.int64)
 
 

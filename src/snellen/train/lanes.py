@@ -168,8 +168,8 @@ def _features(job: Job, trunk: str, read: dict[Hashable, tuple[FeatureSource, Te
     key = (trunk, job.recipe.model.name, job.classes, data.size, size, augment, job.recipe.train.views, data.max_bad)
     if key not in read:
         whole = replace(job, training=job.pool)
-        plain = torch.from_numpy(np.array(plain_features(whole, whole.validation, size)))
-        read[key] = FeatureSource(view_features(whole)), job.setting.place(plain)
+        plain = torch.from_numpy(np.array(plain_features(whole, whole.validation, size, trunk)))
+        read[key] = FeatureSource(view_features(whole, trunk)), job.setting.place(plain)
     return read[key]
 
 
@@ -177,7 +177,16 @@ def _reads(recipe: Recipe) -> Hashable:
     """What decides, beside the features, which inputs and targets a step has."""
     train, augment = recipe.train, recipe.augment
     mixes = (augment.mixup, augment.cutmix)
-    return recipe.seed, recipe.data.drop, train.batch, train.sampling, train.parts, recipe.model.dropout, mixes
+    return (
+        recipe.seed,
+        recipe.data.drop,
+        train.batch,
+        train.passes,
+        train.sampling,
+        train.parts,
+        recipe.model.dropout,
+        mixes,
+    )
 
 
 def _places(job: Job) -> np.ndarray:

@@ -88,7 +88,9 @@ def _loss(job: Job, samples: Samples) -> float:
 def exchanged(job: Job) -> Rows | None:
     """Rows of some validation images with red and blue exchanged; None where the training was too short to afford it, only
     heads were trained, or the task has no class to be right about."""
-    work = sum(STEP * len(job.training) * stage.epochs for stage in job.recipe.stages if stage.unfreeze != "head")
+    steps = sum(STEP * len(job.training) * stage.epochs for stage in job.recipe.stages if stage.unfreeze != "head")
+    looks = (len(job.validation) + len(job.subset)) * sum(stage.epochs for stage in job.recipe.stages)
+    work = steps + looks if steps else 0
     number = min(MOST_EXCHANGED, int(SHARE * work), len(job.validation))
     if number < LEAST_EXCHANGED or not METERS.serves("recall", job.recipe.task):
         return None

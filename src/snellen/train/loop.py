@@ -79,7 +79,10 @@ def train(
         number, work = state.stage, pilot.changed(state)
         work.model.load_state_dict(state.best)
         work.model.zero_grad(set_to_none=True)
+        began = time.perf_counter()
         now = enter(work, number, tell=lambda words: watch({"notice": words}))
+        # What is frozen was computed here: a remedy that changes it pays for it again.
+        state.seconds += time.perf_counter() - began
         if tensors:
             checkpoint.restore(tensors, work.model, now.average, now.optimizer)
             if state.scaler:
@@ -99,6 +102,9 @@ def train(
                         writer.save(state, work.model, now.average, now.optimizer)
                         writer.wait()
                         raise Interrupted(str(folder))
+                    # Within an epoch too: one can take an hour, and while validation runs nobody hears a Ctrl-C.
+                    if time.monotonic() - state.saved_at >= checkpoint_seconds:
+                        writer.save(state, work.model, now.average, now.optimizer)
                 looked = partial(at_end, work, now.stage, state.epoch)
                 pilot.hear(observe(work, state, now.average, now.rows, now.stage.name, look=looked))
                 pilot.after(state, now.stage.epochs)
@@ -120,8 +126,10 @@ def train(
 
 def _first_look(job: Job, state: State) -> None:
     """Keep the weights that training begins with, so that there is always something to go back to."""
+    began = time.perf_counter()
     try:
         keep_if_best(job, state, enter(job, 0).rows(job.validation))
+        state.seconds += time.perf_counter() - began
     except NonFinite:
         raise SnellenError(
             f"the model {job.recipe.model.name} predicts numbers that are not finite before it is trained: its weights "
@@ -180,6 +188,7 @@ def _progress(job: Job, state: State, now: Entered, per_epoch: int) -> dict[str,
 
 
 def _finish(job: Job, state: State, stopped: str) -> Run:
+    began = time.perf_counter()
     job.model.load_state_dict(state.best)
     # Under a head that was trained alone lies the trunk whose features are at hand.
     alone = all(stage.unfreeze == "head" for stage in job.recipe.stages)
@@ -197,7 +206,7 @@ def _finish(job: Job, state: State, stopped: str) -> Run:
     checkpoint.save_best(job.run, state)
     job.run.finish(
         {
-            "seconds": state.seconds,
+            "seconds": state.seconds + time.perf_counter() - began,
             "epochs": state.epochs,
             "steps": state.steps,
             "score": state.score,

@@ -16,6 +16,7 @@ from snellen.train.draws import seed_of
 from snellen.train.enter import Entered, batches, enter, pass_of
 from snellen.train.job import Job
 from snellen.train.mix import mix
+from snellen.train.objective import objective
 from snellen.train.optimizer import set_rate
 from snellen.train.step import NonFinite, clip, forward_backward, norms
 
@@ -71,7 +72,7 @@ def lr_range(
 def _climb(
     job: Job, number: int, rates: np.ndarray, watch: Callable[[Mapping[str, Any]], None], stop: Callable[[], bool]
 ) -> tuple[list[float], str]:
-    now, loss = enter(job, number), job.task.loss(job.recipe)
+    now, loss = enter(job, number), objective(job)
     losses: list[float] = []
     mean, least = 0.0, math.inf
     for step, rate in enumerate(rates):

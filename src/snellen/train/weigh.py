@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,14 +36,17 @@ class Weighed:
     latency: float
 
 
-def weigh(name: str, *, size: int, classes: int, use: str = "") -> Weighed:
-    """Weigh a timm model with a head of `classes` on images of `size` px; raises SnellenError for a model that is not there
+def weigh(name: str, *, size: int, classes: Sequence[str] = (), use: str = "", recipe: Recipe | None = None) -> Weighed:
+    """Weigh a model with a head of `classes` (two at least), as the task of `recipe` builds it (None: a classifier), on images of
+    `size` px; raises SnellenError for a model that is not there
     or does not take this size (where it takes only its own, that one is weighed: see `size`)."""
     from_shelf = MODELS.module("timm_model")
-    size = from_shelf.only_size(name) or size
+    own = name in MODELS.names()  # Of this project, with no weights of others.
+    size = size if own else from_shelf.only_size(name) or size
     patch = {"model.name": name, "model.weights": "none", "data.size": size, "data.eval_size": size}
-    recipe = Recipe().change(patch)
-    model: nn.Module = TASKS.pick(recipe.task)().model(recipe, tuple(map(str, range(classes))))
+    recipe = (recipe or Recipe()).change(patch)
+    known = tuple(classes) if len(classes) > 1 else ("a", "b")
+    model: nn.Module = TASKS.pick(recipe.task)().model(recipe, known)
     given, setting = images(size, BATCH), Setting(device=device())
     forward, step = [], []
     for turn in range(ROUNDS + 1):
@@ -53,7 +57,7 @@ def weigh(name: str, *, size: int, classes: int, use: str = "") -> Weighed:
     alone = [forward_seconds(model, setting, given[:1]) for _ in range(SINGLE + 1)][1:]
     return Weighed(
         name=name, use=use, size=size, parameters=sum(p.numel() for p in model.parameters()), macs=macs(model, size),
-        weights=from_shelf.weights_from(name), forward=statistics.median(forward), step=statistics.median(step),
+        weights="none" if own else from_shelf.weights_from(name), forward=statistics.median(forward), step=statistics.median(step),
         latency=statistics.median(alone),
     )  # fmt: skip
 

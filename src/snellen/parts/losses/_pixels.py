@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from snellen.parts.losses._powers import SURE
+
 IGNORE = 255
 
 
@@ -49,5 +51,5 @@ def focal_pixels(output: Tensor, target: Tensor, gamma: float, weights: Tensor |
     """Focal loss (Lin et al. 2017, eq. 4) of every pixel, [n, h, w]; gamma 0 is cross-entropy. Not labelled: anything."""
     chosen = target.where(target != IGNORE, 0).long()
     logs = -F.cross_entropy(output, chosen, weight=None, reduction="none")
-    values = -logs if gamma == 0 else -((1 - logs.exp()).clamp(min=0) ** gamma) * logs
+    values = -logs if gamma == 0 else -((1 - logs.exp()).clamp(min=SURE) ** gamma) * logs
     return values if weights is None else values * weights.to(values)[chosen]

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from snellen.parts.losses._powers import SURE
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 TASKS = ("classification",)
@@ -37,7 +39,7 @@ def class_balanced(
             shares = F.one_hot(target, output.shape[1]).to(output.dtype) if target.ndim == 1 else target
             shares = (shares * (1 - smoothing) + smoothing / output.shape[1]) * balance.to(output)
             logs = F.log_softmax(output, dim=1)
-            return -(shares * (1 - logs.exp()) ** gamma * logs).sum(dim=1)
+            return -(shares * (1 - logs.exp()).clamp(min=SURE) ** gamma * logs).sum(dim=1)
 
         return loss
 

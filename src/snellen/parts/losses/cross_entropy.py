@@ -7,6 +7,9 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor
 
+# Of labels, of whole images or of their pixels.
+TASKS = ("classification", "segmentation")
+
 
 def cross_entropy(*, smoothing: float = 0.1) -> Callable[[Tensor, Tensor], Tensor]:
     """Return loss(logits [n, k], target [n] int64 or [n, k] shares) -> [n]."""

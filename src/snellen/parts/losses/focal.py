@@ -7,6 +7,11 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor
 
+from snellen.parts.losses._powers import SURE
+
+# Of labels, of whole images or of their pixels.
+TASKS = ("classification", "segmentation")
+
 
 def focal(*, gamma: float = 2.0, smoothing: float = 0.0) -> Callable[[Tensor, Tensor], Tensor]:
     """Return loss(logits [n, k], target [n] int64 or [n, k] shares) -> [n]; the softmax form over k classes."""
@@ -15,6 +20,6 @@ def focal(*, gamma: float = 2.0, smoothing: float = 0.0) -> Callable[[Tensor, Te
         shares = F.one_hot(target, output.shape[1]).to(output.dtype) if target.ndim == 1 else target
         shares = shares * (1 - smoothing) + smoothing / output.shape[1]
         logs = F.log_softmax(output, dim=1)
-        return -(shares * (1 - logs.exp()) ** gamma * logs).sum(dim=1)
+        return -(shares * (1 - logs.exp()).clamp(min=SURE) ** gamma * logs).sum(dim=1)
 
     return loss

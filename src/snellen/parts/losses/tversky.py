@@ -10,6 +10,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from snellen.parts.losses._pixels import mean_present, overlaps
+from snellen.parts.losses._powers import SURE
 
 TAKES = "pixels"
 
@@ -25,6 +26,6 @@ def tversky(
     def loss(output: Tensor, target: Tensor) -> Tensor:
         both, predicted, wanted = overlaps(output, target)
         index = (both + smooth) / (both + extra * (predicted - both) + missed * (wanted - both) + smooth)
-        return mean_present((1 - index).clamp(min=0) ** (1 / gamma), wanted)
+        return mean_present((1 - index).clamp(min=SURE) ** (1 / gamma), wanted)
 
     return loss

@@ -24,6 +24,9 @@ from snellen.rules.curves import Record, by_stage, numbers, optional, told, unle
 from snellen.run import Run
 from snellen.values import Finding
 
+# Less than this of what the head gets, in every section, is a trunk that is cut off.
+CUT = 1e-6
+
 
 def gradient_vanishing(
     run: Run, *, share: float = 1e-3, gone: float = 1e-5, epochs: float = 0.6, loss: float = 0.5
@@ -53,8 +56,13 @@ def _weak(items: Sequence[Record], share: float, gone: float) -> dict[str, list[
             found.setdefault("", []).append(whole)
             continue
         means = {name: float(spread["mean"]) for name, spread in item.get("groups", {}).items()}
-        most = max(means.values(), default=0.0)
-        for name, mean in means.items():
+        # Sections of the trunk by each other: under a head that began at zero, all of them have little until it has learned.
+        trunk = {name: mean for name, mean in means.items() if name != "head"}
+        most = max(trunk.values(), default=0.0)
+        head = means.get("head", 0.0)
+        if most < CUT * head:
+            most = head
+        for name, mean in trunk.items():
             if mean < share * most:
                 found.setdefault(name, []).append(mean / most)
     return found
@@ -102,6 +110,8 @@ SILENT = (
     {"signals": _run([{"stage1": 0.4, "stage2": 0.9, "head": 1.5}] * 3, [0.69, 0.5, 0.4])},
     # It has learned: there is nothing left to push.
     {"signals": _run([{"stage1": 1e-7, "head": 2e-6}] * 4, [0.1, 0.02, 0.01, 0.005])},
+    # A head that began at zero and hardly moves: the whole trunk gets little, and no section of it less than the others.
+    {"signals": _run([{"stage3": 2e-4, "stage4": 3e-4, "head": 1.5}] * 3, [0.69, 0.68, 0.67])},
     # Small, not vanishing.
     {"signals": _run([{"stage1": 0.03, "head": 1.5}] * 3, [0.69, 0.6, 0.5])},
     # One odd epoch.

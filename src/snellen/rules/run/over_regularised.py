@@ -29,6 +29,10 @@ from snellen.values import Finding
 READS = ("recall",)
 # Of losses that have such settings: the name of each, and of its limit.
 OF_LOSS = ("smoothing", "gamma")
+# The highest rates that are recommended (SPEC L4), five times as much for a head.
+USUAL, USUAL_PLAIN = 2.5e-3, 5e-2
+# Share of the way from guessing, on the wrong side of it.
+WORSE = -0.1
 
 
 def over_regularised(
@@ -49,7 +53,8 @@ def over_regularised(
     last = last_stage(records)[-1:]
     train, val, right = (median(numbers(last, key)) for key in ("train", "val", "train_accuracy"))
     reached = 1 - train / guessing(run)
-    if not val - train <= gap or (reached >= way and not right < accuracy):
+    # Far above guessing a training was destroyed, which protections do not do.
+    if reached < WORSE or not val - train <= gap or (reached >= way and not right < accuracy):
         return []
     limits = {
         "dropout": dropout, "smoothing": smoothing, "gamma": gamma, "mix": mix, "decay": decay, "crop": crop, "degrees": degrees,
@@ -78,7 +83,9 @@ def _settings(run: Run, limits: dict[str, float]) -> Iterator[tuple[str, float, 
             yield f"loss.settings.{key}", float(value), value > limits[key]
     weight, peaks = told(run, "optim.weight_decay"), numbers(optional(run, "rate"), "peak")
     if weight is not None and peaks:
-        yield "optim.weight_decay", float(weight), weight * max(peaks) > limits["decay"]
+        # By what it does at a rate that is recommended: where the rate is what is wrong, it is not the decay that is told.
+        usual = USUAL_PLAIN if told(run, "optim.name") in ("sgd", "lars") else USUAL
+        yield "optim.weight_decay", float(weight), weight * min(max(peaks), usual) > limits["decay"]
     for part in told(run, "augment.parts") or ():
         low, turn = part.settings.get("low"), part.settings.get("degrees")
         if part.name == "crop" and low is not None:
@@ -87,13 +94,15 @@ def _settings(run: Run, limits: dict[str, float]) -> Iterator[tuple[str, float, 
             yield "augment.parts", float(turn), True
 
 
-def _case(changes: dict[str, Any], train: float = 1.9, accuracy: float = 0.4, gap: float = 0.05) -> dict[str, Any]:
-    """Ten classes (guessing costs 2.30), a peak rate of 1e-3."""
+def _case(
+    changes: dict[str, Any], train: float = 1.9, accuracy: float = 0.4, gap: float = 0.05, peak: float = 1e-3
+) -> dict[str, Any]:
+    """Ten classes (guessing costs 2.30)."""
     losses = [
         {"meter": "loss", "stage": "all", "train": x, "val": x + gap, "train_accuracy": accuracy}
         for x in (2.2, train + 0.02, train)
     ]
-    rates = [{"meter": "rate", "stage": "all", "lr": 1e-4, "peak": 1e-3}]
+    rates = [{"meter": "rate", "stage": "all", "lr": 1e-4, "peak": peak}]
     return {
         "signals": [*losses, *rates],
         "recipe": changes,
@@ -114,6 +123,9 @@ SILENT = (
     # Usual settings: too few epochs, or hard data.
     _case({"model.dropout": 0.5, "augment.mixup": 1.0, "optim.weight_decay": 0.1}),
     _case({"loss": {"name": "focal", "settings": {"gamma": 3.0}}}),
+    # What is too much is the rate.
+    _case({"optim.weight_decay": 0.01}, train=2.2, peak=10.0),
+    _case({"model.dropout": 0.95}, train=5.0, accuracy=0.1),
     # Learned all the same.
     _case({"model.dropout": 0.95}, train=0.2, accuracy=0.98),
     # Over-fitting.

@@ -124,12 +124,18 @@ def _harm(before: Record, after: Record, harm: float) -> list[dict[str, Any]]:
 
 def _at_guessing(run: Run, stage: str, last: Record, adaptive: float, plain: float) -> list[dict[str, Any]]:
     peak = _peak(run, stage)
-    if peak is None or peak <= (adaptive if told(run, "optim.name") not in ("sgd", None) else plain):
+    if peak is None or peak <= (plain if _plain(run) else adaptive):
         return []
     sign, value, guess = _masks(run, stage) or _labels(run, last)
     if value is None or value > guess + 0.1 * (1 - guess):
         return []
     return [{"sign": sign, "value": value, "limit": guess}]
+
+
+def _plain(run: Run) -> bool:
+    """Whether the rate is one of momentum alone, which is tens of times that of an adaptive optimiser."""
+    name, settings = told(run, "optim.name"), told(run, "optim.settings") or {}
+    return name in ("sgd", "lars", None) or (name == "lookahead" and settings.get("base") == "sgd")
 
 
 def _labels(run: Run, last: Record) -> tuple[str, float | None, float]:

@@ -48,7 +48,8 @@ def validation_shifted(run: Run, *, chance: float = 1e-3, distance: float = 0.25
         return []
     name = max(moved, key=lambda item: float(tests[item].statistic))
     sides = tuple(_known(side, name)[0] for side in (train, val))
-    return [_finding(name, sides, float(tests[name].statistic), corrected[name], distance, moved)]
+    middles = tuple(float(np.median(side)) for side in pairs[name])
+    return [_finding(name, sides, middles, float(tests[name].statistic), corrected[name], distance, moved)]
 
 
 def _known(catalog: Catalog, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -68,9 +69,18 @@ def _beyond_class(train: Catalog, val: Catalog, name: str) -> tuple[np.ndarray, 
     return values - np.asarray([usual[item] for item in classes]), others[shared] - middle
 
 
-def _finding(name: str, sides: tuple[np.ndarray, ...], far: float, p: float, limit: float, moved: list[str]) -> Finding:
+def _finding(
+    name: str,
+    sides: tuple[np.ndarray, ...],
+    middles: tuple[float, ...],
+    far: float,
+    p: float,
+    limit: float,
+    moved: list[str],
+) -> Finding:
+    """`sides` as they are, `middles` less the medians of the classes, by which the direction is told: as the test is."""
     train, val = (float(np.median(side)) for side in sides)
-    direction = "lower" if val < train else "higher" if val > train else "differently spread"
+    direction = "lower" if middles[1] < middles[0] else "higher" if middles[1] > middles[0] else "differently spread"
     message = (
         f"Validation images are of another kind than training images: {name} is {direction} (median {val:.3g} against "
         f"{train:.3g}; distance {far:.2f}, limit {limit:g}; p = {p:.1g}, {len(sides[1])} and {len(sides[0])} images)."
