@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from snellen import store
 from snellen.case import Case
 from snellen.catalog import Catalog
@@ -15,7 +17,8 @@ from snellen.data.agreement import compare
 from snellen.data.arbitration import read_decisions, write_disputes
 from snellen.data.consensus import consensus
 from snellen.data.exports import export as write_export
-from snellen.data.read import read
+from snellen.data.formats.sizes import sizes
+from snellen.data.read import DRAWN, read
 from snellen.data.split import split
 from snellen.recipe import Recipe
 from snellen.shelf import CATALOG_RULES
@@ -51,11 +54,23 @@ def agree(
     answer["files"].append(str(listed))
     if decisions is not None:
         settled = consensus(found, catalogs, read_decisions(found, Path(decisions)))
-        settled.save(folder / CONSENSUS)
+        _sized(settled).save(folder / CONSENSUS)
         answer["files"].append(str(folder / CONSENSUS))
     rule = CATALOG_RULES.pick("annotators_disagree")
     answer["findings"] = [to_json(finding) for finding in rule(found.marked(catalogs[0]))]
     return answer
+
+
+def _sized(catalog: Catalog) -> Catalog:
+    """The catalog with the image sizes that an export of drawn objects needs, from the headers; none where that fails."""
+    if catalog.task not in DRAWN:
+        return catalog
+    found = sizes(catalog.paths())
+    sides = {
+        "width": [size.width if size else None for size in found],
+        "height": [size.height if size else None for size in found],
+    }
+    return catalog.with_columns({name: pa.array(values, type=pa.int32()) for name, values in sides.items()})
 
 
 def export(folder: str | Path, *, to: str, out: str | Path) -> dict[str, Any]:

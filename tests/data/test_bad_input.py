@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from PIL import Image
 
 from snellen.catalog import Catalog
 from snellen.data.duplicates import near_clusters
+from snellen.data.formats.notes import plain_text
 from snellen.data.pixels import open_pixels
-from snellen.data.read import read
+from snellen.data.read import ignored, read
 from snellen.data.split import split
 from snellen.examine import audit
 from snellen.values import Finding, SnellenError
@@ -157,6 +160,36 @@ def test_a_name_that_is_not_utf8(data: Path, tmp_path: Path) -> None:
     catalog, found = look(data, tmp_path / "cache")
     assert dict(found["unreadable_images"].evidence["verdicts"]) == {"name is not UTF-8": 1}
     assert named(catalog, found["unreadable_images"]) == {"train/cat/caf\\xe9.jpg"}
+
+
+def test_half_of_a_surrogate_pair_is_shown(tmp_path: Path) -> None:
+    assert plain_text("caf\ud83d") == "caf\\ud83d"
+    assert plain_text("caf\udce9") == "caf\\xe9"
+    draw(tmp_path / "data" / "images" / "a.jpg", 96)
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "\ud83d.jpg"}]
+    boxes = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5]}]
+    document = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "\ud83d"}]}
+    (tmp_path / "data" / "annotations.json").write_text(json.dumps(document))
+    catalog = read([tmp_path / "data"])
+    assert catalog.about("classes") == ["\\ud83d"]
+    assert catalog.column("path").tolist() == ["images/a.jpg", "images/\\ud83d.jpg"]
+    assert catalog.column("verdict").tolist() == ["ok", "name is not UTF-8"]
+    catalog.save(tmp_path / "catalog.parquet")
+
+
+def test_a_folder_that_may_not_be_opened(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (data / "train" / "lost+found").mkdir()
+    listed = os.listdir
+
+    def refuse(folder: Any = ".") -> list[str]:
+        if Path(folder).name == "lost+found":
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    catalog = read([data])
+    assert (len(catalog), catalog.classes) == (20, ("cat", "dog"))
+    assert ignored(catalog) == {"folder that may not be opened": 1}
 
 
 def test_every_file_bad(tmp_path: Path) -> None:

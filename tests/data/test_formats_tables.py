@@ -74,6 +74,9 @@ def test_a_column_for_each_class(tmp_path: Path) -> None:
     assert "meta_cat" not in catalog.table.column_names
     (tmp_path / "t.csv").write_text(text.replace("i/0.png,train,00,0,0", "i/0.png,train,00,-1,0"))
     assert [note["what"] for note in read([tmp_path / "t.csv"]).about("notes")] == ["value_unsure"]
+    (tmp_path / "t.csv").write_text(text.replace(",", ", "))
+    catalog = read([tmp_path / "t.csv"])
+    assert (labels(catalog), catalog.about("notes")) == ([[], ["cat"], ["dog"], ["cat", "dog"]], [])
 
 
 def test_a_table_in_a_folder(tmp_path: Path) -> None:
@@ -81,6 +84,29 @@ def test_a_table_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("path,labels\n" + "\n".join(rows))
     catalog = read([tmp_path])
     assert (catalog.about("format"), labels(catalog)) == ("multi-label table", LABELS)
+
+
+def test_a_table_that_cannot_be_read_is_told_and_left_out(tmp_path: Path) -> None:
+    for name in ("cats", "dogs"):
+        images(tmp_path / "data" / name, 2)
+    table = "path,label\n0.png,狗\n".encode("gbk")
+    (tmp_path / "data/labels.csv").write_bytes(table)
+    catalog = read([tmp_path / "data"])
+    assert (catalog.task, catalog.counts()) == ("classification", {"cats": 2, "dogs": 2})
+    (note,) = catalog.about("notes")
+    assert (note["what"], note["count"]) == ("file_corrupt", 1)
+    assert note["examples"][0].startswith("labels.csv is not UTF-8 text")
+    with pytest.raises(SnellenError, match=r"labels\.csv is not UTF-8 text"):
+        read([tmp_path / "data"], task="multilabel")
+    # A sound table beside it is read, and images that lie in no class folders may be what it is about.
+    rows = [f"cats/i/{number}.png,a|b" for number in range(2)]
+    (tmp_path / "data/train.csv").write_text("\n".join(["path,labels", *rows]))
+    assert read([tmp_path / "data"]).task == "multilabel"
+    images(tmp_path / "flat", 1)
+    (tmp_path / "flat/i/0.png").rename(tmp_path / "flat/0.png")
+    (tmp_path / "flat/labels.csv").write_bytes(table)
+    with pytest.raises(SnellenError, match=r"no class folders.*What it has cannot be read: labels\.csv is not UTF-8"):
+        read([tmp_path / "flat"])
 
 
 @pytest.mark.parametrize(

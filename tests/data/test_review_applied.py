@@ -150,3 +150,22 @@ def test_several_labels() -> None:
     corrected, changes = apply_review(catalog, decisions)
     assert corrected.table.column("labels").to_pylist() == [[], ["sea", "sun"]]
     assert counts(changes) == {"relabelled": 2}
+
+
+def test_an_image_without_label_is_used_once_it_has_one() -> None:
+    rows = [{"id": name, "verdict": "no label"} for name in "ab"]
+    rows.append({"id": "c", "verdict": "truncated", "target": "cat"})
+    decisions = [said("random|a", "relabel", labels=["dog"]), said("random|c", "relabel", sample="c", labels=["dog"])]
+    corrected, changes = apply_review(Catalog.of_rows(rows), decisions)
+    assert corrected.column("verdict").tolist() == ["ok", "no label", "truncated"]
+    assert corrected.usable().column("target").tolist() == ["dog"]
+    assert counts(changes) == {"relabelled": 2}
+
+
+def test_ids_are_copied_once(drawn: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[Catalog] = []
+    copy = Catalog.ids.fget
+    monkeypatch.setattr(Catalog, "ids", property(lambda catalog: copied.append(catalog) or copy(catalog)))
+    decisions = [about("wrong", "2", 1), about("wrong", "3", 0, sample="b")]
+    assert counts(apply_review(drawn, decisions)[1]) == {"objects_removed": 2}
+    assert len(copied) == 1

@@ -12,6 +12,7 @@ from snellen.rules.catalog.outlier_images import outlier_images
 from snellen.rules.catalog.scattered_class import scattered_class
 from snellen.rules.catalog.shortcut_marker import shortcut_marker
 from snellen.rules.catalog.similar_class_names import similar_class_names
+from snellen.shelf import CATALOG_RULES
 
 
 def pairs(*names: str, counts: tuple[int, ...] = ()) -> list[tuple[str, ...]]:
@@ -120,3 +121,24 @@ def test_outliers_are_ranked_by_agreement_then_by_mean_score() -> None:
     (finding,) = outlier_images(catalog_of(case))
     assert finding.samples == ("s1", "s0", "s2")
     assert finding.evidence["ranking"][0]["sample"] == "s1"
+
+
+def test_images_of_the_most_confused_classes_come_first() -> None:
+    targets = [name for name in "abcdefgh" for _ in range(40)]
+    looks = ["b"] * 17 + ["a"] * 23 + ["b"] * 40 + ["d"] * 20 + targets[100:]
+    (finding,) = confused_classes(catalog_of({"catalog": {"target": targets, "looks_like": looks}}))
+    assert [pair[:2] for pair in finding.evidence["pairs"]] == [("c", "d"), ("a", "b")]
+    assert finding.samples == tuple(f"s{i}" for i in (*range(80, 100), *range(17)))
+
+
+@pytest.mark.parametrize(
+    "rule", ["confused_classes", "scattered_class", "shortcut_marker", "missing_labels", "outlier_images"]
+)
+def test_ids_are_copied_once(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = catalog_of(CATALOG_RULES.module(rule).FIRES[0])
+    copied: list[Catalog] = []
+    copy = Catalog.ids.fget
+    monkeypatch.setattr(Catalog, "ids", property(lambda catalog: copied.append(catalog) or copy(catalog)))
+    (finding,) = CATALOG_RULES.pick(rule)(catalog)
+    assert finding.samples
+    assert len(copied) == 1

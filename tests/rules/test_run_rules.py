@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from snellen.catalog import Catalog
 from snellen.rules import curves
 from snellen.rules.conditions import looks
 from snellen.shelf import RUN_RULES
@@ -138,3 +139,13 @@ def test_recorded_fills_what_a_case_leaves_out(tmp_path: Path) -> None:
     ]
     assert run.cost == {"seconds": 1.0, "epochs": 2, "stopped": ""}
     assert run.catalog.classes == ("a", "b")
+
+
+def test_ids_are_copied_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = recorded(RUN_RULES.module("memorised").FIRES[0], tmp_path / "run")
+    copied: list[Catalog] = []
+    copy = Catalog.ids.fget
+    monkeypatch.setattr(Catalog, "ids", property(lambda catalog: copied.append(catalog) or copy(catalog)))
+    (finding,) = RUN_RULES.pick("memorised")(run)
+    assert len(finding.samples) == 12
+    assert len(copied) == 1

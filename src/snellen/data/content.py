@@ -46,5 +46,11 @@ def _content(file: Path) -> tuple[str, str]:
                 return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest(), verdict
         except OSError:
             verdict = "unreadable"
-    name = str(file).encode("utf-8", "surrogateescape")
-    return UNREAD + hashlib.blake2b(name, digest_size=16).hexdigest(), verdict
+    return UNREAD + hashlib.blake2b(_encoded(str(file)), digest_size=16).hexdigest(), verdict
+
+
+def _encoded(name: str) -> bytes:
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogatepass")

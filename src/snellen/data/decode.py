@@ -82,6 +82,9 @@ def file_verdict(path: Path) -> str:
         return "dangling link" if path.is_symlink() else "missing"
     except OSError:
         return "dangling link" if path.is_symlink() else "unreadable"
+    except ValueError:
+        # No file can be called so: half of a surrogate pair, or a zero byte.
+        return "missing"
     if stat.S_ISDIR(info.st_mode):
         return "a folder"
     if not stat.S_ISREG(info.st_mode):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from snellen.catalog import Catalog
+from snellen.catalog import OK, Catalog
+from snellen.data.formats.placed import NO_LABEL
 from snellen.values import SnellenError
 
 Decision = Mapping[str, Any]
@@ -61,7 +62,8 @@ def apply_review(catalog: Catalog, decisions: Iterable[Decision]) -> tuple[Catal
     labels and the box that they carry; right changes nothing. A decision about a sample or an object that the catalog does
     not have is listed under `refused`, with the reason, and not carried out. Pure: reads and writes no file.
     """
-    rows = {sample: row for row, sample in enumerate(catalog.ids)}
+    ids = catalog.ids
+    rows = {sample: row for row, sample in enumerate(ids)}
     paths = catalog.table.column("path").to_pylist()
     sheet, objects = _Sheet(), dict[int, list[tuple[int, Decision]]]()
     for decision in standing(decisions):
@@ -76,7 +78,7 @@ def apply_review(catalog: Catalog, decisions: Iterable[Decision]) -> tuple[Catal
             objects.setdefault(rows[sample], []).append((int(thing["place"]), decision))
     for row, changes in objects.items():
         if row not in sheet.dropped:
-            _objects(catalog, sheet, row, {"sample": catalog.ids[row], "path": paths[row]}, changes)
+            _objects(catalog, sheet, row, {"sample": ids[row], "path": paths[row]}, changes)
     return _written(catalog, sheet), sheet.told
 
 
@@ -98,6 +100,8 @@ def _whole(catalog: Catalog, sheet: _Sheet, row: int, about: dict[str, Any], dec
         if before != after:
             sheet.put("labels" if catalog.task == "multilabel" else "target", row, after)
             sheet.told["relabelled"].append({**about, "from": before, "to": after})
+            if after and catalog.table.column("verdict")[row].as_py() == NO_LABEL:
+                sheet.put("verdict", row, OK)
             for name in filter(catalog.has, OF_LABEL):
                 sheet.put(name, row, OF_LABEL[name])
 

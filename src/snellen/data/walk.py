@@ -37,11 +37,16 @@ def _walk(
     folder: Path, parts: tuple[str, ...], above: frozenset[str], ignored: Counter[str]
 ) -> Iterator[tuple[str, ...]]:
     found = 0
-    for name in sorted(os.listdir(folder)):  # noqa: PTH208 (names as they are, undecodable ones too)
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 (names as they are, undecodable ones too)
+    except PermissionError:
+        ignored["folder that may not be opened"] += 1
+        return
+    for name in names:
         if name.startswith("."):
             continue
         path = folder / name
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 (in a folder that may be listed and not entered, the other one raises)
             real = os.path.realpath(path)
             if real in above:
                 ignored["link to a folder above"] += 1

@@ -175,13 +175,18 @@ def _objects(catalog: Catalog, left_out: Counter[str], crowds: bool) -> dict[int
     items = zip(objects.row.tolist(), objects.key.tolist(), objects.label.tolist(), objects.box.tolist(), strict=True)
     parts = zip(items, objects.polygons(), rles, objects.keypoints(), objects.crowd.tolist(), strict=True)
     for place, ((row, key, label, box), outlines, rle, points, crowd) in enumerate(parts):
-        item = Drawn(key, label, tuple(box), tuple(outlines), rle or "", points, crowd)
+        item = Drawn(key, label, tuple(box), tuple(outlines), rle or "", _labelled(points), crowd)
         reason = str(objects.problem[place]) or _fault(item, catalog.task, crowds)
         if reason:
             left_out[f"object: {reason}"] += 1
         else:
             found.setdefault(row, []).append(item)
     return found
+
+
+def _labelled(points: np.ndarray) -> np.ndarray:
+    """Points [k, 3]; those that are not labelled stand at 0, 0: nobody asks where they were, and it may be NaN."""
+    return np.where(points[:, 2:] > 0, points, 0.0)
 
 
 def _fault(item: Drawn, task: str, crowds: bool) -> str:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from snellen.data.formats.metadata import lines_about
+from snellen.data.formats.metadata import lines_about, tell_unused
+from snellen.data.formats.notes import Notes
 from snellen.data.formats.sample import Reading, Sample
 from snellen.data.layout import places, split_name
 from snellen.data.walk import find_images
@@ -25,6 +26,8 @@ def read_class_folders(root: Path, name: str) -> Reading:
             f"{root} holds no images ({others} other files); expected class folders with .jpg, .png, … files in them"
         )
     table = lines_about(root, ("path",))
+    notes = Notes()
+    tell_unused(table, {"/".join(file) for file in found.files}, notes)
     labels = {file: row["label"] for file in found.files if (row := table.get("/".join(file))) and row.get("label")}
     placed = places(found.files, labels)
     if len(placed) < len(found.files):
@@ -41,4 +44,4 @@ def read_class_folders(root: Path, name: str) -> Reading:
         split = place.split or split_name((line or {}).get("split", ""), where=str(root))
         source = f"{name}/{place.source}" if place.source else name
         samples.append(Sample(root, "/".join(file), place.target, split, source, line))
-    return Reading(tasks=("classification",), format=FORMAT, samples=samples, ignored=ignored)
+    return Reading(tasks=("classification",), format=FORMAT, samples=samples, notes=notes.listed(), ignored=ignored)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from snellen.data import run_lengths
-from snellen.data.formats.names import Names, split_in, split_of
+from snellen.data.formats.names import Claims, Names, split_in, split_of
 from snellen.data.formats.notes import Notes, plain_text
 from snellen.data.formats.outlines import drawn, number, short_lines
 from snellen.data.formats.placed import Placed, placed_samples
@@ -126,9 +126,19 @@ def _documents(root: Path, files: Sequence[Parts], names: Names, notes: Notes) -
             notes.add("file_corrupt", f"{shown(file)}: {why}")
             continue
         if document is not None:
-            _locate(document, names, notes)
             found.append(document)
+    claims = Claims.of(place for document in found for place in _named(document, names))
+    for document in found:
+        _locate(document, names, claims, notes)
     return found
+
+
+def _named(document: _Document, names: Names) -> Iterator[tuple[Parts, Parts]]:
+    """The document's folder with every file that it names at its very place."""
+    folder = document.file[:-1]
+    for item in document.images:
+        if (place := names.direct(item["file_name"], beside=folder)) is not None:
+            yield folder, place
 
 
 def _document(file: Parts, data: Any, notes: Notes) -> _Document | None:
@@ -174,11 +184,11 @@ def _categories(file: Parts, categories: Any, notes: Notes) -> tuple[dict[str, s
     return classes, tuple(plain_text(str(point)) for point in points)
 
 
-def _locate(document: _Document, names: Names, notes: Notes) -> None:
+def _locate(document: _Document, names: Names, claims: Claims, notes: Notes) -> None:
     """Find the file of every image id. Ids that several images have are told and kept with the first."""
     for item in document.images:
         text, key = item["file_name"], str(item["id"])
-        match = names.find(text, beside=document.file[:-1], split=document.split)
+        match = names.find(text, beside=document.file[:-1], split=document.split, claims=claims)
         where = f"{shown(document.file)}: {text}"
         if not match.file:
             notes.add("image_unnamed" if match.how == "missing" else f"image_{match.how}", where)

@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
+from snellen.data.formats.names import Names
 from snellen.data.formats.notes import Notes, plain_text
 from snellen.data.formats.text import Unreadable, content, decoded, head, is_utf8, lines_of
-from snellen.data.formats.tree import Parts, shown, stem, with_suffix
+from snellen.data.formats.tree import Parts, images_of, shown, stem, with_suffix
 
 # Key in the file and split that it means.
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -126,7 +127,7 @@ def _splits(
     root: Path, file: Parts, data: Mapping[str, Any], files: set[Parts], notes: Notes
 ) -> tuple[dict[Parts, str], dict[Parts, str]]:
     folders: dict[Parts, str] = {}
-    listed: dict[Parts, str] = {}
+    lists: list[tuple[Parts, str]] = []
     above = {file_[:level] for file_ in files for level in range(len(file_))}
     for key, split in SPLITS.items():
         given = data.get(key)
@@ -137,7 +138,8 @@ def _splits(
             elif place in above and folders.setdefault(place, split) != split:
                 notes.add("split_twice", f"{shown(file)}: {key}: {text}")
             elif place in files and stem(place[-1]) != place[-1]:
-                listed |= {image: split for image in _images_in_list(root, place, files, notes) if image not in listed}
+                lists.append((place, split))
+    listed = _listed(root, lists, Settings(folders=folders), files, notes) if lists else {}
     return folders, listed
 
 
@@ -156,8 +158,36 @@ def _inside(root: Path, folder: Parts, path: str, text: str, known: set[Parts]) 
     return None
 
 
-def _images_in_list(root: Path, file: Parts, files: set[Parts], notes: Notes) -> list[Parts]:
-    """Images that a text file lists, one path a line, relative to it or to the root."""
+def _listed(
+    root: Path, lists: Sequence[tuple[Parts, str]], settings: Settings, files: set[Parts], notes: Notes
+) -> dict[Parts, str]:
+    """Split of every image that text files list, one path a line: from the file's folder or the root, else by its end.
+
+    An image that a list names at its very place, or that lies in a folder of `settings`, is not taken by its name alone.
+    """
+    names = Names(images_of(list(files)))
+    found: dict[Parts, str] = {}
+    left: list[tuple[Parts, str, str]] = []
+    for file, split in lists:
+        for text in _lines(root, file, notes):
+            place = names.direct(text, beside=file[:-1])
+            if place is None:
+                left.append((file, split, text))
+            else:
+                found.setdefault(place, split)
+    for file, split, text in left:
+        match = names.find(text, beside=file[:-1], split=split)
+        how = "missing" if match.how == "outside" else match.how
+        if how in ("found", "moved"):
+            lies = found.setdefault(match.file, settings.split_of(match.file) or split)
+            how = how if lies == split else "missing"
+        if how != "found":
+            notes.add(f"image_{how}", f"{shown(file)}: {text}")
+    return found
+
+
+def _lines(root: Path, file: Parts, notes: Notes) -> list[str]:
+    """What a list names, line by line; absolute paths that lead below the root are taken from there."""
     try:
         lines = lines_of(root.joinpath(*file))
     except Unreadable as why:
@@ -165,9 +195,7 @@ def _images_in_list(root: Path, file: Parts, files: set[Parts], notes: Notes) ->
         return []
     found = []
     for line in filter(None, map(str.strip, lines)):
-        parts = tuple(part for part in os.path.normpath(line).replace(os.sep, "/").split("/") if part not in ("", "."))
-        there = [image for image in ((*file[:-1], *parts), parts) if image in files][:1]
-        found += there
-        if not there:
-            notes.add("image_missing", f"{shown(file)}: {line}")
+        path = Path(os.path.normpath(line))
+        inside = path.is_absolute() and path.is_relative_to(root)
+        found.append(path.relative_to(root).as_posix() if inside else line)
     return found

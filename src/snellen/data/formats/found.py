@@ -52,7 +52,9 @@ def _read(format_: ModuleType, root: Path, name: str, tree: Tree, task: str | No
         suffix = os.path.splitext(file[-1])[1].lower()  # noqa: PTH122
         if not is_image_name(file[-1]) and suffix not in format_.OWN and file != ("metadata.csv",):
             left[suffix or "no suffix"] += 1
-    return replace(reading, samples=with_metadata(reading.samples, root), ignored=left)
+    notes = Notes()
+    samples = with_metadata(reading.samples, root, tree.files, notes)
+    return replace(reading, samples=samples, notes=joined([reading.notes, notes.listed()]), ignored=left)
 
 
 def _folder(root: Path, name: str, task: str | None) -> Reading:
@@ -62,7 +64,7 @@ def _folder(root: Path, name: str, task: str | None) -> Reading:
     if above is not None and task in (None, "restoration"):
         return _read(pairs, above, name, tree_of(above), "restoration", (root.name,))
     tree = tree_of(root)
-    there = [format_ for format_ in FORMATS if format_.detect(root, tree.files)]
+    there, unread = _detected(root, tree, task)
     asked = [format_ for format_ in there if task is None or task in format_.TASKS]
     if task == "restoration" and not asked:
         asked = [pairs]  # Asked for, it also takes words for roles that could be classes.
@@ -73,12 +75,12 @@ def _folder(root: Path, name: str, task: str | None) -> Reading:
         reading = _read(format_, root, name, tree, task, None)
         if reading.samples:
             others = [other for other in there if other is not format_]
-            return _told(reading, others, failed)
+            return _told(reading, others, failed, unread)
         failed.append(reading)
     if failed:
         raise SnellenError(_why(root, failed))
     if task is None:
-        return read_class_folders(root, name)
+        return _class_folders(root, name, unread)
     formats = [format_.FORMAT for format_ in FORMATS if task in format_.TASKS]
     held = ", ".join(format_.FORMAT for format_ in there) or "none that is known"
     raise SnellenError(
@@ -87,12 +89,39 @@ def _folder(root: Path, name: str, task: str | None) -> Reading:
     )
 
 
-def _told(reading: Reading, others: Sequence[ModuleType], failed: Sequence[Reading]) -> Reading:
-    """The reading with notes on the formats that are there too."""
+def _detected(root: Path, tree: Tree, task: str | None) -> tuple[list[ModuleType], list[str]]:
+    """The formats that are there, and why others cannot be read. Raises SnellenError for one that was asked for."""
+    there: list[ModuleType] = []
+    unread: list[str] = []
+    for format_ in FORMATS:
+        try:
+            if format_.detect(root, tree.files):
+                there.append(format_)
+        except SnellenError as why:
+            if task in format_.TASKS:
+                raise
+            unread.append(str(why).removeprefix(f"{root}{os.sep}"))
+    return there, unread
+
+
+def _class_folders(root: Path, name: str, unread: Sequence[str]) -> Reading:
+    try:
+        return _told(read_class_folders(root, name), (), (), unread)
+    except SnellenError as error:
+        # The folder may have its labels in a table that cannot be read.
+        if not unread or unread[0] in str(error):
+            raise
+        raise SnellenError(f"{error}. What it has cannot be read: {unread[0]}") from None
+
+
+def _told(reading: Reading, others: Sequence[ModuleType], failed: Sequence[Reading], unread: Sequence[str]) -> Reading:
+    """The reading with notes on the formats that are there too, and on tables that cannot be read."""
     notes = Notes()
-    unread = {bad.format for bad in failed}
+    for why in unread:
+        notes.add("file_corrupt", why)
+    tried = {bad.format for bad in failed}
     for other in others:
-        if other.FORMAT not in unread:
+        if other.FORMAT not in tried:
             notes.add("format_ignored", other.FORMAT)
     return replace(reading, notes=joined([*(bad.notes for bad in failed), reading.notes, notes.listed()]))
 

@@ -18,7 +18,7 @@ import numpy as np
 import PIL.Image
 
 from snellen.data import run_lengths
-from snellen.data.formats.names import Names, split_of
+from snellen.data.formats.names import Claims, Names, split_of
 from snellen.data.formats.notes import Notes, plain_text
 from snellen.data.formats.outlines import drawn, number, numbers
 from snellen.data.formats.placed import Placed, placed_samples
@@ -54,11 +54,14 @@ def read_labelme(
     """All labelme files below `root`. Polygons of one label and group are one object."""
     notes = Notes()
     names = Names(images_of(files))
+    listed = [only] if only else with_suffix(files, ".json")
+    found = [(file, data) for file in listed if (data := _data(root, file, notes)) is not None]
+    direct = ((file[:-1], names.direct(_named(file, data), beside=file[:-1])) for file, data in found)
+    claims = Claims.of((folder, place) for folder, place in direct if place is not None)
     placed: dict[Parts, Placed] = {}
-    for file in [only] if only else with_suffix(files, ".json"):
-        data = _data(root, file, notes)
-        image = _image(file, data, names, notes) if data is not None else ()
-        if data is not None and image:
+    for file, data in found:
+        image = _image(file, data, names, claims, notes)
+        if image:
             place = placed.setdefault(image, Placed())
             if place.make:
                 notes.add("image_twice", shown(file))
@@ -90,12 +93,18 @@ def _data(root: Path, file: Parts, notes: Notes) -> Mapping[str, Any] | None:
     if not _VERSION.match(str(data.get("version", ""))):
         # Read all the same: the shapes have been the same since version 3.
         notes.add("file_unknown", f"{shown(file)}: version {data.get('version')!r}")
-    return data
+    # All files are held at once, without the images that they have inside.
+    return {key: value for key, value in data.items() if key != "imageData"}
 
 
-def _image(file: Parts, data: Mapping[str, Any], names: Names, notes: Notes) -> Parts:
-    text = str(data.get("imagePath") or "")
-    match = names.find(text or f"{stem(file[-1])}.jpg", beside=file[:-1], split=split_of(file[:-1]))
+def _named(file: Parts, data: Mapping[str, Any]) -> str:
+    """The image that the file is about, as it says or as it is called itself."""
+    return str(data.get("imagePath") or "") or f"{stem(file[-1])}.jpg"
+
+
+def _image(file: Parts, data: Mapping[str, Any], names: Names, claims: Claims, notes: Notes) -> Parts:
+    text = _named(file, data)
+    match = names.find(text, beside=file[:-1], split=split_of(file[:-1]), claims=claims)
     if match.how in ("moved", "ambiguous", "outside"):
         notes.add(f"image_{match.how}", f"{shown(file)}: {text}")
     return match.file

@@ -31,7 +31,10 @@ _TABLES = ("labels", "annotations", "train", "multilabel", "metadata")
 
 
 def detect(root: Path, files: Sequence[Parts]) -> str | None:
-    """ "multi-label table" where the folder holds one table that lists its images with several labels each."""
+    """ "multi-label table" where the folder holds one table that lists its images with several labels each.
+
+    Raises SnellenError where it holds none, and one that cannot be read.
+    """
     return FORMAT if _table(root, files) is not None else None
 
 
@@ -77,15 +80,22 @@ def _with_labels(sample: Sample, labels: Sequence[str], used: Sequence[str]) -> 
 def _table(root: Path, files: Sequence[Parts]) -> Listing | None:
     """The table right in the folder whose rows name images of it and hold several labels."""
     images = {shown(file) for file in images_of(files)}
+    unread: SnellenError | None = None
     for file in files:
         word, _, suffix = file[-1].lower().rpartition(".")
         if len(file) > 1 or word not in _TABLES or suffix not in ("csv", "tsv", "parquet", "jsonl"):
             continue
-        table = table_of(root.joinpath(*file))
+        try:
+            table = table_of(root.joinpath(*file))
+        except SnellenError as why:
+            unread = unread or why
+            continue
         if "path" in table.columns and any(row["path"] in images for row in table.rows):
             several = _cells(table, False) or _indicators(table, False, Notes())
             if several is not None:
                 return table
+    if unread is not None:
+        raise unread
     return None
 
 
@@ -145,10 +155,10 @@ def _indicators(table: Listing, asked: bool, notes: Notes) -> Cells | None:
     columns = [name for name in table.columns if name and name not in KNOWN and _is_indicator(table.rows, name)]
     if len(columns) < 2:
         return None
-    labels = [[name for name in columns if row[name].lower() in _YES] for row in table.rows]
+    labels = [[name for name in columns if row[name].strip().lower() in _YES] for row in table.rows]
     if not asked and all(len(found) == 1 for found in labels):
         return None
-    unsure = sum(row[name].lower() not in _YES | _NO for row in table.rows for name in columns)
+    unsure = sum(row[name].strip().lower() not in _YES | _NO for row in table.rows for name in columns)
     if unsure:
         notes.add("value_unsure", table.file.name, unsure)
     return labels, tuple(columns), tuple(columns)

@@ -28,6 +28,28 @@ class Match:
     how: str
 
 
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """`files` that annotations name at their very place; `homes`: folder of an annotation and of such a file of it."""
+
+    files: frozenset[Parts] = frozenset()
+    homes: frozenset[tuple[Parts, Parts]] = frozenset()
+
+    @classmethod
+    def of(cls, found: Iterable[tuple[Parts, Parts]]) -> Claims:
+        """`found`: folder of the annotation, and the file that it names."""
+        pairs = list(found)
+        return cls(frozenset(file for _, file in pairs), frozenset((folder, file[:-1]) for folder, file in pairs))
+
+    def hold(self, file: Parts, split: str, settled: bool) -> bool:
+        """Whether the file is another annotation's, and is not for one that only fits by name: this one's images lie in
+        a folder that is known (`settled`), or it is for another split than the folder of the file."""
+        return file in self.files and (settled or not in_split(file, split))
+
+
+NO_CLAIMS = Claims()
+
+
 class Names:
     """The image files of a folder by what an annotation may call them."""
 
@@ -37,30 +59,32 @@ class Names:
         for file in sorted(self._all):
             self._by_name.setdefault(file[-1], []).append(file)
 
-    def find(self, text: str, *, beside: Parts = (), split: str = "") -> Match:
+    def direct(self, text: str, *, beside: Parts = ()) -> Parts | None:
+        """The file at the very place that `text` names, from the folder `beside` or else from the root."""
+        return next((place for place in _meant(text, beside)[0] if place in self._all), None)
+
+    def find(self, text: str, *, beside: Parts = (), split: str = "", claims: Claims = NO_CLAIMS) -> Match:
         """The file meant by `text`, written in a file that lies in the folder `beside`.
 
         Relative to that folder, else to the root, else the file that shares the longest end of the path; among several
-        the one below a folder of the split, and of images. What leads out of the root is never looked up there.
+        the one below a folder of the split, and of images. What leads out of the root is never looked up there, and what
+        `claims` hold is not taken because of its name alone.
         """
-        path = text.strip().replace("\\", "/")
-        absolute = path.startswith("/") or bool(_DRIVE.match(path))
-        parts = _normal(_DRIVE.sub("", path).lstrip("/") if absolute else path)
-        here = _normal("/".join((*beside, path)))
-        for direct in (here, parts) if not absolute else ():
-            if direct in self._all:
-                return Match(direct, "found")
-        leads_out = absolute or here[:1] == ("..",)
-        tail = tuple(part for part in parts if part != "..")
-        found = self._by_tail(tail, split)
+        places, tail, leads_out = _meant(text, beside)
+        for place in places:
+            if place in self._all:
+                return Match(place, "found")
+        known = [place for place in places if (beside, place[:-1]) in claims.homes] if tail else []
+        found = self._by_tail(tail, split, claims, bool(known))
         if len(found) == 1:
             return Match(found[0], "moved" if leads_out else "found")
         if found:
             return Match((), "ambiguous")
-        return Match((), "outside") if leads_out else Match(tail, "missing")
+        return Match((), "outside") if leads_out else Match(known[0] if known else tail, "missing")
 
-    def _by_tail(self, tail: Parts, split: str) -> list[Parts]:
-        candidates = self._by_name.get(tail[-1], []) if tail else []
+    def _by_tail(self, tail: Parts, split: str, claims: Claims, settled: bool) -> list[Parts]:
+        named = self._by_name.get(tail[-1], []) if tail else []
+        candidates = [file for file in named if not claims.hold(file, split, settled)]
         if len(candidates) < 2:
             return candidates
         best = max(_shared(tail, file) for file in candidates)
@@ -68,6 +92,16 @@ class Names:
         candidates = [file for file in candidates if split and split_of(file[:-1]) == split] or candidates
         least = min(map(_strangeness, candidates))
         return [file for file in candidates if _strangeness(file) == least]
+
+
+def _meant(text: str, beside: Parts) -> tuple[tuple[Parts, ...], Parts, bool]:
+    """Where the file would lie (from `beside`, from the root), the end of its path, and whether that leads out."""
+    path = text.strip().replace("\\", "/")
+    absolute = path.startswith("/") or bool(_DRIVE.match(path))
+    parts = _normal(_DRIVE.sub("", path).lstrip("/") if absolute else path)
+    here = _normal("/".join((*beside, path)))
+    tail = tuple(part for part in parts if part != "..")
+    return () if absolute else (here, parts), tail, absolute or here[:1] == ("..",)
 
 
 def usual_folder(files: Iterable[Parts]) -> Parts:
@@ -79,6 +113,12 @@ def usual_folder(files: Iterable[Parts]) -> Parts:
 def split_of(folders: Sequence[str]) -> str:
     """train, val or test where one of the folders is called so (train2017 too), else empty."""
     return next((word for folder in folders if (word := _split_word(folder))), "")
+
+
+def in_split(file: Parts, split: str) -> bool:
+    """Whether a file can be of a split: the folders above it are not called after another one."""
+    lies = split_of(file[:-1])
+    return not split or not lies or lies == split
 
 
 def split_in(name: str) -> str:

@@ -62,6 +62,10 @@ NOTES = {
         "ignored",
         "Images are many for the time given: what is drawn on an even part was compared with what a model sees, on these it was not.",
     ),
+    "metadata_unused": (
+        "missing",
+        "Lines of metadata.csv name no image that is there, or a name that several have; their split and group are not used.",
+    ),
     "value_unsure": ("info", "Cells of label columns say neither yes nor no; they count as no."),
 }
 
@@ -110,4 +114,8 @@ def with_note(catalog: Catalog, what: str, count: int) -> Catalog:
 
 def plain_text(text: str) -> str:
     """The text as UTF-8 can hold it; bytes that are none appear as \\xNN."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        # Half of a pair, which JSON can hold ("\ud83d"), stands for no byte.
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")

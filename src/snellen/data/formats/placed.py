@@ -52,8 +52,9 @@ def placed_samples(
     samples = []
     for file, place in placed.items():
         if file not in there:
-            # A bare name is shown where the other images of its split lie.
-            where = file if len(file) > 1 else (*usual[place.split], *file)
+            # A bare name is shown where the other images of its split lie, unless that is another image's place.
+            among = (*usual[place.split], *file)
+            where = file if len(file) > 1 or among in there or among in placed else among
             notes.add("image_missing", shown(where))
             samples.append(_sample(root, name, where, place, place_objects(place, None)))
             continue

@@ -51,12 +51,10 @@ def confused_classes(catalog: Catalog, *, share: float = 0.15, times: float = 5.
         "count": len(pairs), "possible": int(possible), "usual": usual, "highest": shares[pairs[0]], "named": words,
         "pairs": [[*pair, mixed[pair], counts[pair[0]] + counts[pair[1]]] for pair in pairs],
     }  # fmt: skip
-    chosen = [catalog.ids[i] for pair in pairs for i in judged if _pair(targets[i], seen[i]) == pair]
-    return [
-        Finding(
-            rule="confused_classes", severity="info", message=message, evidence=evidence, samples=tuple(chosen[:200])
-        )
-    ]
+    ids, rank = catalog.ids, {pair: place for place, pair in enumerate(pairs)}
+    hits = sorted((rank[pair], i) for i in judged if (pair := _pair(targets[i], seen[i])) in rank)
+    samples = tuple(ids[i] for _, i in hits[:200])
+    return [Finding(rule="confused_classes", severity="info", message=message, evidence=evidence, samples=samples)]
 
 
 def _pair(one: object, other: object) -> tuple[str, str]:

@@ -42,9 +42,10 @@ def missing_labels(catalog: Catalog) -> list[Finding]:
         f"{len(rows)} of {len(catalog)} images seem to lack {'labels' if counts.total() > 1 else 'a label'} that cross-validated models see "
         f"({counts.total()} in all: {words})."
     )
+    ids = catalog.ids
     evidence = {
         "count": len(rows), "total": len(catalog), "labels": counts.total(), "classes": dict(counts), "named": words,
-        "missing": [{"sample": catalog.ids[row], "labels": list(missing[row])} for row in rows[:200]],
+        "missing": [{"sample": ids[row], "labels": list(missing[row])} for row in rows[:200]],
     }  # fmt: skip
-    samples = tuple(catalog.ids[row] for row in rows[:200])
+    samples = tuple(ids[row] for row in rows[:200])
     return [Finding(rule="missing_labels", severity="warn", message=message, evidence=evidence, samples=samples)]

@@ -39,17 +39,18 @@ def outlier_images(catalog: Catalog, *, methods: int = 2) -> list[Finding]:
         f"{len(rows)} of {len(catalog)} images are unlike the others by at least {min(methods, len(names))} of {len(names)} methods; the "
         f"strangest, {catalog.table.column('path')[int(worst)].as_py()}, by {', '.join(said)}."
     )
+    ids = catalog.ids
     evidence = {
         "count": len(rows), "total": len(catalog), "methods": len(names), "needed": min(methods, len(names)), "strangest": said,
-        "path": catalog.table.column("path")[int(worst)].as_py(), "ranking": _ranking(catalog, names, scores, rows[:20]),
+        "path": catalog.table.column("path")[int(worst)].as_py(), "ranking": _ranking(ids, names, scores, rows[:20]),
     }  # fmt: skip
-    samples = tuple(catalog.ids[i] for i in rows[:200])
+    samples = tuple(ids[i] for i in rows[:200])
     return [Finding(rule="outlier_images", severity="info", message=message, evidence=evidence, samples=samples)]
 
 
-def _ranking(catalog: Catalog, names: list[str], scores: np.ndarray, rows: np.ndarray) -> list[dict[str, object]]:
+def _ranking(ids: tuple[str, ...], names: list[str], scores: np.ndarray, rows: np.ndarray) -> list[dict[str, object]]:
     return [
-        {"sample": catalog.ids[row], **{n.removeprefix(PREFIX): round(float(s[row]), 3) for n, s in zip(names, scores, strict=True)}}
+        {"sample": ids[row], **{n.removeprefix(PREFIX): round(float(s[row]), 3) for n, s in zip(names, scores, strict=True)}}
         for row in rows
     ]  # fmt: skip
 

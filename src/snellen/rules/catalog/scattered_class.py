@@ -56,7 +56,7 @@ def scattered_class(catalog: Catalog, *, limit: float = 3.5, ratio: float = 1.2)
 def _spreads(train: Catalog) -> tuple[dict[str, float], dict[str, list[str]]]:
     """Median distance of the unit embeddings to their class's middle, and each class's samples, farthest first."""
     targets, embedding = train.column("target").astype(str), train.column("embedding")
-    spreads, far = {}, {}
+    ids, spreads, far = train.ids, {}, {}
     for name in sorted({*targets.tolist()} - {""}):
         rows = np.flatnonzero(targets == name)
         if len(rows) >= LEAST:
@@ -64,7 +64,7 @@ def _spreads(train: Catalog) -> tuple[dict[str, float], dict[str, list[str]]]:
             points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-6)
             away = _away(points)
             spreads[name] = float(np.median(away))
-            far[name] = [train.ids[i] for i in rows[np.argsort(-away, kind="stable")[:20]]]
+            far[name] = [ids[i] for i in rows[np.argsort(-away, kind="stable")[:20]]]
     return spreads, far
 
 

@@ -31,16 +31,14 @@ def shortcut_marker(catalog: Catalog, *, share: float = 0.8, least: int = 6) -> 
     train = catalog.usable().of("train")
     numbers, boxes = train.column("marker"), train.column("marker_box")
     targets = train.column("target").astype(str)
-    findings = []
+    ids, findings = train.ids, []
     for number in np.unique(numbers[numbers >= 0]).tolist():
         rows = np.flatnonzero(numbers == number)
         name, most = Counter(targets[rows].tolist()).most_common(1)[0]
         if most >= max(least, share * len(rows)):
             # Those of other classes first: they are where the marker does harm already.
             worst = rows[np.argsort(targets[rows] == name, kind="stable")]
-            findings.append(
-                _finding(name, most, int((targets == name).sum()), boxes[rows[0]], [train.ids[i] for i in worst])
-            )
+            findings.append(_finding(name, most, int((targets == name).sum()), boxes[rows[0]], [ids[i] for i in worst]))
     return findings
 
 

@@ -33,7 +33,8 @@ def memorised(run: Run, *, sure: float = 0.8, least: int = 5, share: float = 0.0
     if not isinstance(rows, Predictions):
         return []
     votes, suggested = catalog.column("label_votes").astype(float), catalog.column("suggested").astype(str)
-    doubted = {catalog.ids[row] for row in np.flatnonzero((suggested != "") & (np.nan_to_num(votes) >= 1.0))}
+    ids = catalog.ids
+    doubted = {ids[row] for row in np.flatnonzero((suggested != "") & (np.nan_to_num(votes) >= 1.0))}
     known = _own(rows)
     learned = [row for row, name in enumerate(rows.ids) if name in doubted and known[row] > sure]
     seen = sum(name in doubted for name in rows.ids)
