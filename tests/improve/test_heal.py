@@ -3,123 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pretended import FINDING, GAINS, RECIPE, REMEDY, Pretended
 
-from snellen import testing
-from snellen.case import Case
 from snellen.improve import heal as module
 from snellen.improve.heal import Healed, enter, heal
 from snellen.improve.lab import Lab
 from snellen.improve.prescribe import prescribe
 from snellen.recipe import Recipe
-from snellen.run import Predictions, Run
-from snellen.shelf import REMEDIES, using
-from snellen.train.machine import Setting
+from snellen.shelf import REMEDIES
 from snellen.values import Finding, Remedy, SnellenError, Verdict
-
-RULE = '''
-"""Says what it is told to say."""
-from snellen.values import Finding
-
-
-def fault(run):
-    return []
-'''
-# Each sets the weight decay to a value of its own, by which the pretended training knows it.
-REMEDY = '''
-"""A remedy of the test."""
-from snellen.values import Remedy
-
-CURES = ("fault",)
-SOURCE = "a test"
-SAFETY = "safe"
-ORDER = {order}
-SCREENS = False
-
-
-def {name}(finding, recipe):
-    patch = {{"optim.settings": {{**recipe.optim.settings, "{setting}": {value}}}}}
-    return Remedy(name="{name}", finding="fault", patch=patch, reason="r", source=SOURCE)
-'''
-MADE = {"good": ("beta1", 0.7), "harmful": ("beta2", 0.7), "useless": ("eps", 1e-6)}
-GAINS = {"good": 1.2, "harmful": -1.2, "useless": 0.0}
-SECONDS = 10.0
-FINDING = Finding(rule="fault", severity="warn", message="1 fault")
-
-
-@pytest.fixture
-def remedies(tmp_path: Path) -> Iterator[Callable[..., None]]:
-    """remedies("good", "useless"): put these on the shelf, to be tried in this order."""
-    folder = tmp_path / "parts"
-    (folder / "rules" / "run").mkdir(parents=True)
-    (folder / "remedies").mkdir()
-    (folder / "rules" / "run" / "fault.py").write_text(RULE)
-
-    def put(*names: str) -> None:
-        for order, name in enumerate(names):
-            setting, value = MADE[name]
-            text = REMEDY.format(name=name, order=order, setting=setting, value=value)
-            (folder / "remedies" / f"{name}.py").write_text(text)
-
-    with using(folder):
-        yield put
-
-
-class Pretended:
-    """A lab whose trainings take no time: what a recipe predicts follows from the remedies that are in it."""
-
-    def __init__(self, folder: Path, record: Callable[..., list[Predictions]], findings: tuple[Finding, ...]) -> None:
-        self.case = Case(folder)
-        self.record, self.findings = record, findings
-        self.trained_runs: list[str] = []
-        self.gains = dict(GAINS)
-
-    def gain(self, recipe: Recipe) -> float:
-        settings = recipe.optim.settings
-        return sum(self.gains[name] for name, (key, value) in MADE.items() if settings.get(key) == value)
-
-    def trained(self, lab: Lab, recipe: Recipe, seed: int, *, title: str = "", folder: str = "") -> Run:
-        run = lab.case.run(recipe.id, seed)
-        if run.done:
-            return run
-        self.trained_runs.append(run.folder.name)
-        (rows,) = self.record(1, 300, gain=self.gain(recipe), start=seed)
-        rows_of = {"targets": rows.targets, "probabilities": rows.probabilities, "classes": rows.classes}
-        optim = recipe.plain()["optim"]
-        case = {"recipe": {"optim": optim, "seed": seed}, "predictions": {"val": rows_of}, "cost": {"seconds": SECONDS}}
-        run = testing.recorded({**case, "signals": [{"meter": "loss", "train": 0.5, "val": 0.6}]}, run.folder)
-        run.write_findings(self.findings)
-        return run
-
-    def lab(self, deadline: float | None = None) -> Lab:
-        nothing: Any = None
-        watch, stop = (lambda event: None), (lambda: False)
-        return Lab(self.case, nothing, nothing, Setting(), self.case.folder, watch, stop, deadline)
-
-
-@pytest.fixture
-def pretended(tmp_path: Path, recorded: Callable[..., list[Predictions]], monkeypatch: pytest.MonkeyPatch) -> Pretended:
-    made = Pretended(tmp_path / "case", recorded, (FINDING,))
-
-    def trained(lab: Lab, recipe: Recipe, seed: int, *, title: str = "", folder: str = "") -> Run:
-        return made.trained(lab, recipe, seed, title=title, folder=folder)
-
-    def validation(lab: Lab, recipe: Recipe, seed: int, *, title: str = "", folder: str = "") -> Predictions:
-        return made.trained(lab, recipe, seed).predictions("val")
-
-    monkeypatch.setattr(Lab, "trained", trained)
-    monkeypatch.setattr(Lab, "validation", validation)
-    # The rules look at what is pretended too: the fault stays until the test says otherwise.
-    monkeypatch.setattr(module, "diagnose", lambda run: made.findings)
-    return made
-
-
-RECIPE = Recipe().change({"improve.seeds": 3, "improve.remedies": 3})
 
 
 def by_name(healed: Healed) -> dict[str, Verdict]:
