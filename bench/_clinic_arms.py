@@ -64,13 +64,19 @@ def severities(findings: Iterable[Finding]) -> dict[str, str]:
 
 
 def fresh(mine: Iterable[Finding], healthy: Iterable[Finding]) -> dict[str, str]:
-    """What the catalog rules say beyond what they say of the healthy data: another rule, or more samples of one."""
-    known: dict[str, int] = {}
-    for item in healthy:
-        known[item.rule] = known.get(item.rule, 0) + max(1, len(item.samples))
-    count: dict[str, int] = {}
-    for item in mine:
-        count[item.rule] = count.get(item.rule, 0) + max(1, len(item.samples))
+    """What the catalog rules say beyond what they say of the healthy data: another rule, or more images of one. A copy is the same
+    image: whatever is said of the one is said of the other."""
+
+    def counted(findings: Iterable[Finding]) -> dict[str, int]:
+        count: dict[str, int] = {}
+        for item in findings:
+            # The id of a copy is that of its original with a number behind it.
+            count[item.rule] = count.get(item.rule, 0) + max(
+                1, len({sample.partition("~")[0] for sample in item.samples})
+            )
+        return count
+
+    known, count = counted(healthy), counted(mine)
     return severities(item for item in mine if count[item.rule] > known.get(item.rule, 0))
 
 

@@ -45,6 +45,7 @@ OTHERS = {
     "audit.py FOLDER_faults": "planted faults found by the audit, beside its peers",
     "audit_folders.py FOLDER": "whether the audit of a folder ends, with a page, and leaves it as it was",
     "audit_scale.py --data FOLDER": "how the audit's steps grow to 100,000 images",
+    "advice_variants.py": "one change of the advised recipe at a time, on images that the backtest leaves out",
     "backtest.py": "the advised recipe against three others, in the same loop, for the same time, on four datasets",
     "busy.py": "two trainings that share the cores, with threads that sleep soon and with those that wait",
     "sabotage.py DATA": "three spoiled trainings, healed and not, at equal compute",

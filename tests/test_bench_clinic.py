@@ -213,6 +213,9 @@ def test_what_is_said_of_the_healthy_data_too_is_not_the_faults() -> None:
     more = Finding(rule="near_duplicates", severity="warn", message="3", samples=("a", "b", "c"))
     assert fresh([one], [one]) == {}
     assert fresh([more], [one]) == {"near_duplicates": "warn"}
+    # A copy of an image that is said of too is no further image.
+    twice = Finding(rule="near_duplicates", severity="warn", message="3", samples=("a", "b", "b~1"))
+    assert fresh([twice], [one]) == {}
 
 
 def test_a_cell_is_trained_examined_and_tested(noise: str, small: Path, tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def _mixes(epochs: Mapping[str, int]) -> Choice:
 
 
 # In so few steps of all layers a rate of 5e-4 does not get far: at twice that, trainings of 50 steps were 2.6 to 3.8 points better on
-# each of four datasets, at four times that on one of them (bench/advice_variants.py; two seeds, images that nothing else is judged by).
+# each of four datasets, at four times that on one alone (bench/advice_variants.py, two seeds; docs/ablation.md).
 FEW_STEPS, FASTER = 100, 2.0
 
 

@@ -9,7 +9,8 @@ normalisation or a rate that destroyed the weights are the usual causes.
 
 Known problems
 A low loss means a small gradient, which is why only runs that have not learned are judged. Sections of very different
-size differ in norm; a factor of a thousand is beyond that.
+size differ in norm; a factor of a thousand is beyond that. Sections of the trunk are compared with each other, not with the head:
+under a head that begins at zero all of them get little until it has learned.
 
 Source
 SPEC S5; X. Glorot, Y. Bengio 2010 (AISTATS); K. He et al., arXiv:1502.01852.
@@ -33,7 +34,7 @@ def gradient_vanishing(
 ) -> list[Finding]:
     """Find the first stage with such a section.
 
-    `share`: of the largest section's mean norm. `gone`: norm of the whole gradient. `epochs`: share of the stage's
+    `share`: of the largest mean norm of a section of the trunk. `gone`: norm of the whole gradient. `epochs`: share of the stage's
     epochs. `loss`: share of the loss of guessing above which a model has not learned.
     """
     losses = {item["epoch"]: item.get("train") for item in optional(run, "loss")}

@@ -8,7 +8,8 @@ Every protection takes something away so that less is learned by heart. Where no
 
 Known problems
 The limits are of what is published for whole trainings, not of this data: hard data may want more. A task that is learned all
-the same is not complained of, whatever the settings. Weight decay is judged by its time scale, 1 / (rate × decay) steps.
+the same is not complained of, whatever the settings. Weight decay is judged by its time scale, 1 / (rate × decay) steps, at no
+higher a rate than is recommended: where the rate itself is far too high, that is what is wrong.
 
 Source
 SPEC S5 (under-fitting); for decay I. Loshchilov, F. Hutter, arXiv:1711.05101 (decoupled decay is multiplied by the rate) and
@@ -42,8 +43,8 @@ def over_regularised(
     """Find settings beyond their limit in a training that has not learned.
 
     `accuracy` and `way` (share of the way from guessing to loss 0) count as learned, together; a wider `gap` (nats) is
-    over-fitting. The others are limits: `gamma` of a focal loss, `mix` of Mixup's and CutMix's beta, `decay` of the peak rate ×
-    weight decay (its inverse are the steps in which weights would be gone), `crop` of the least share of the area, `degrees` of
+    over-fitting. The others are limits: `gamma` of a focal loss, `mix` of Mixup's and CutMix's beta, `decay` of the peak rate
+    (no higher than recommended) × weight decay (its inverse are the steps in which weights would be gone), `crop` of the least share of the area, `degrees` of
     rotation.
     """
     records = run.signals("loss")
