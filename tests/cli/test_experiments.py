@@ -190,7 +190,10 @@ def test_list_models_for_data(few: Path) -> None:
         (("search", "--set", "stages=[{name: all, unfreeze: all, epochs: 1}]"), r"no stage with unfreeze: head"),
         (("search", "--over", "receipt"), r"nothing to search over is named 'receipt'; did you mean 'recipe'"),
         (("search", "--over", "recipe", "--method", "gird"), r"'gird'; did you mean 'grid'"),
-        (("search", "--over", "recipe", "--range", "optim.lr=fast"), r"is not of the form KEY=LOW:HIGH"),
+        (
+            ("search", "--over", "recipe", "--method", "spread", "--range", "optim.lr=fast"),
+            r"is not of the form KEY=LOW:HIGH",
+        ),
         (("search", "--lang", "fr"), r"'fr' is not a language"),
         (("compare-models", "--budget", "soon"), r"--budget 'soon' is not a time"),
     ],

@@ -227,6 +227,7 @@ def test_a_range_of_whole_numbers_gives_whole_numbers() -> None:
     spans = parsed(["train.batch=16:64", "model.dropout=0:0.5", "optim.lr=1e-5:1e-2:log"], Recipe())
     assert [spans["train.batch"].at(share) for share in (0.0, 0.37, 1.0)] == [16, 34, 64]
     assert [spans[key].whole for key in ("train.batch", "model.dropout", "optim.lr")] == [True, False, False]
+    pytest.importorskip("optuna")
     trial = Trial(
         number=0, patch={key: span.at(0.4) for key, span in spans.items()}, rungs={1: 0.5}, goal=1, ended="complete"
     )
