@@ -136,3 +136,29 @@ def _resident(path: Path) -> int:
         if line.endswith(str(path)):
             found += next(int(item.split()[1]) for item in lines if item.startswith("Rss:"))
     return found
+
+
+def test_tensors_that_are_replaced_meanwhile_are_read_whole(tmp_path: Path) -> None:
+    import threading
+
+    import torch
+
+    path, over = tmp_path / "last.safetensors", threading.Event()
+    made = [({"a": torch.full((64, 64), float(n)), "b": torch.full((n + 1,), float(n))}, {"n": n}) for n in range(3)]
+    store.write_tensors(path, *made[0])
+
+    def write() -> None:
+        while not over.is_set():
+            for tensors, about in made:
+                store.write_tensors(path, tensors, about)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(100):
+            tensors, about = store.read_tensors(path)
+            assert float(tensors["a"].min()) == float(tensors["a"].max()) == about["n"]
+            assert len(tensors["b"]) == about["n"] + 1
+    finally:
+        over.set()
+        writer.join()

@@ -158,10 +158,26 @@ def write_tensors(path: Path, tensors: Mapping[str, Any], about: Mapping[str, An
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Tensors and `about`; raises SnellenError where the file is missing or a checksum does not hold."""
-    from safetensors import SafetensorError, safe_open
-
     if not Path(path).is_file():
         raise SnellenError(f"{path} is missing")
+    seen = _stamp(path)
+    try:
+        return _tensors(path)
+    except SnellenError:
+        # The library opens the file twice, for the header and for the numbers: one that is replaced meanwhile is read again.
+        if _stamp(path) == seen:
+            raise
+    return read_tensors(path)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    about = Path(path).stat()
+    return about.st_ino, about.st_mtime_ns
+
+
+def _tensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(str(path), framework="pt") as file:
             header = file.metadata() or {}
