@@ -10,7 +10,6 @@ from typing import Any
 from rich.console import Console
 
 from snellen.described import described
-from snellen.report.progress_words import speaker
 from snellen.shelf import SHELVES, Shelf, hint
 from snellen.store import plain
 from snellen.values import Finding, SnellenError, to_json
@@ -42,6 +41,8 @@ def opinion(given: Mapping[str, Any], *, json: bool, lang: str = "en") -> None:
     if json:
         print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
         return
+    from snellen.report.progress_words import speaker
+
     out, log, words = Console(), given["log"], speaker(lang)
 
     def say(text: str, style: str = "") -> None:

@@ -6,22 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
+from files import HEIGHT, WIDTH, draw
 
 from snellen.curate import agree, export
 
-WIDTH, HEIGHT = 40, 30
 CAT, DOG = ([2, 3, 10, 10], [4, 5, 12, 9])
-
-
-def draw(path: Path, seed: int, turn: int) -> None:
-    """Write an image of 40 x 30 stored pixels with an EXIF orientation."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    exif = Image.Exif()
-    exif[0x0112] = turn
-    Image.fromarray(pixels).save(path, exif=exif)
 
 
 def annotated(path: Path, boxes: list[tuple[int, list[int]]]) -> Path:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from files import HEIGHT, WIDTH, column, draw, write
 from PIL import Image, ImageOps
 
 from snellen.annotations import Objects
@@ -19,28 +19,6 @@ from snellen.catalog import Catalog
 from snellen.data import run_lengths
 from snellen.data.read import ignored, read
 from snellen.values import SnellenError
-
-WIDTH, HEIGHT = 40, 30
-
-
-def draw(path: Path, seed: int = 0, *, turn: int = 1, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
-    """Write an image that differs by seed, with an EXIF orientation."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    exif = Image.Exif()
-    exif[0x0112] = turn
-    Image.fromarray(pixels).save(path, exif=exif)
-    return path
-
-
-def write(path: Path, value: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
-    return path
-
-
-def column(catalog: Catalog, name: str) -> list[Any]:
-    return list(catalog.table.column(name).to_pylist())
 
 
 def notes(catalog: Catalog) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from files import HEIGHT, WIDTH, draw, write
 from PIL import Image
 
 from snellen.annotations import Objects
@@ -19,22 +20,7 @@ from snellen.data.read import ignored, read
 from snellen.examine import audit
 from snellen.values import SnellenError
 
-WIDTH, HEIGHT = 40, 30
 NAN = float("nan")
-
-
-def draw(path: Path, seed: int = 0) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path)
-    return path
-
-
-def write(path: Path, value: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = value if isinstance(value, bytes) else (value if isinstance(value, str) else json.dumps(value)).encode()
-    path.write_bytes(data)
-    return path
 
 
 def notes(catalog: Catalog) -> dict[str, Any]:

@@ -6,37 +6,17 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
+from files import HEIGHT, WIDTH, column, draw, write
 
 from snellen.annotations import Objects
 from snellen.catalog import Catalog
 from snellen.data.exports import export
 from snellen.data.read import read
 
-WIDTH, HEIGHT = 40, 30
 XML = "<annotation><filename>{name}.jpg</filename><object><name>{label}</name>{box}</object></annotation>"
 BOX = "<bndbox><xmin>{}</xmin><ymin>3</ymin><xmax>9</xmax><ymax>8</ymax></bndbox>"
-
-
-def draw(path: Path, seed: int = 0) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path)
-    return path
-
-
-def write(path: Path, value: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(value if isinstance(value, bytes) else str(value).encode("utf-8"))
-    return path
-
-
-def column(catalog: Catalog, name: str) -> list[Any]:
-    return list(catalog.table.column(name).to_pylist())
 
 
 def notes(catalog: Catalog) -> dict[str, list[str]]:

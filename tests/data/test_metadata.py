@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from files import column
 from PIL import Image
 
 from snellen.catalog import Catalog
@@ -21,10 +21,6 @@ def draw_all(root: Path, *names: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(number).integers(0, 256, (8, 8, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(path, format="PNG")
-
-
-def column(catalog: Catalog, name: str) -> list[Any]:
-    return list(catalog.table.column(name).to_pylist())
 
 
 def notes(catalog: Catalog) -> dict[str, list[str]]:

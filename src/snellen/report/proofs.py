@@ -66,7 +66,6 @@ def _kind(verdict: Verdict) -> str:
     if verdict.high is not None and verdict.high < 0:
         return "worse"
     known = {"a trade-off": "tradeoff", "no useful gain": "small"}
-    # What was taken back has no sentence in other languages: its own reason is told.
     return next((kind for words, kind in known.items() if verdict.reason.startswith(words)), "taken_back")
 
 

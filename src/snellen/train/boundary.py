@@ -91,7 +91,7 @@ def tail_of(model: nn.Module, unfreeze: str, trial: Tensor) -> Tail | None:
             tail = Tail(model, boundary, _before(model, boundary, trial))
             cut = tail(_until(model, boundary, trial))
         # A head that begins at zero says the same of anything: what it is given must agree too.
-        pairs = [(cut, whole), *zip(seen[-1:], seen[:1], strict=True)]
+        pairs = [(cut, whole), (seen[-1], seen[0])]
         same = all(a.shape == b.shape and torch.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in pairs)
     except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError, IndexError):
         # A model that computes between its modules refuses what it is given: then it is run whole, as always.
@@ -104,19 +104,13 @@ def tail_of(model: nn.Module, unfreeze: str, trial: Tensor) -> Tail | None:
 
 @contextlib.contextmanager
 def _judged(model: nn.Module) -> Iterator[list[Tensor]]:
-    """What the classifier is given within the block, call by call; nothing where there is none."""
+    """What the classifier is given within the block, call by call."""
     found: list[Tensor] = []
-    classifier = model.get_classifier() if hasattr(model, "get_classifier") else None  # type: ignore[operator]
-    handle = (
-        classifier.register_forward_pre_hook(lambda _, given: found.append(given[0]))
-        if classifier is not None
-        else None
-    )
+    handle = stages.classifier(model).register_forward_pre_hook(lambda _, given: found.append(given[0]))
     try:
         yield found
     finally:
-        if handle is not None:
-            handle.remove()
+        handle.remove()
 
 
 def _boundary(model: nn.Module, unfreeze: str) -> str | None:

@@ -32,7 +32,7 @@ def boundaries(model: nn.Module) -> tuple[str, ...]:
 
 def sections(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     """Parameters by section in forward order: stage1 (with the stem) … stage4, head."""
-    head = {id(parameter) for parameter in _classifier(model).parameters()}
+    head = {id(parameter) for parameter in classifier(model).parameters()}
     ends = boundaries(model)
     last = {
         end: max((i for i, (n, _) in enumerate(model.named_parameters()) if _inside(n, end)), default=-1)
@@ -44,7 +44,7 @@ def sections(model: nn.Module) -> dict[str, list[nn.Parameter]]:
             found[f"stage{sum(place > end for end in last.values()) + 1}"].append(parameter)
     return {
         **{name: parameters for name, parameters in found.items() if parameters},
-        "head": list(_classifier(model).parameters()),
+        "head": list(classifier(model).parameters()),
     }
 
 
@@ -52,7 +52,7 @@ def _inside(name: str, module: str) -> bool:
     return name.startswith(module + ".")
 
 
-def _classifier(model: nn.Module) -> nn.Module:
+def classifier(model: nn.Module) -> nn.Module:
     found: nn.Module = model.get_classifier()  # type: ignore[operator]
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ def read_catalog(file: Path, *, task: str | None, group: str | None) -> Catalog:
     facts: dict[str, Any] = {"task": known.task, "format": f"catalog ({known.about('format') or known.task})"}
     if known.task == "classification":
         facts["classes"] = sorted({*known.column("target").tolist()} - {""})
-    return catalog.with_about({**facts, "ignored": dict(_lost(catalog))})
+    return catalog.with_about(facts)
 
 
 def _verdicts(known: Catalog) -> pa.Array:
@@ -58,11 +57,7 @@ def _verdicts(known: Catalog) -> pa.Array:
     before = zip(*(known.table.column(name).to_pylist() for name in ("content", "verdict", "target")), strict=True)
     verdicts = []
     for (content, verdict, target), (now, state) in zip(before, found, strict=True):
-        lost = state if state != OK else CHANGED if now != content else OK
-        named = OK if verdict == UNLABELLED and target else verdict
-        verdicts.append(lost if verdict == OK or named == OK else named)
+        known_as = OK if verdict == UNLABELLED and target else verdict
+        as_it_is = CHANGED if state == OK and now != content else state
+        verdicts.append(as_it_is if known_as == OK else known_as)
     return pa.array(verdicts, type=pa.string())
-
-
-def _lost(catalog: Catalog) -> Counter[str]:
-    return Counter(verdict for verdict in catalog.column("verdict").tolist() if verdict == CHANGED)
