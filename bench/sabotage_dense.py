@@ -67,7 +67,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "background": Scenario(
         "stamps_seg", ("--set", "loss={name: pixel_cross_entropy, settings: {}}"),
         ("background_takes_all", "weak_overlap", "class_imbalance", "tiny_classes"),
-        ("dice_focal", "balanced_crops", "larger_images"), cut_rarest,
+        ("overlap_loss", "dice_focal", "balanced_crops", "larger_images"), cut_rarest,
     ),
     "masks": Scenario(
         # The planted masks that cannot be read are more than a training takes by default.

@@ -9,7 +9,6 @@ import pytest
 from snellen.advise import Advice, advise
 from snellen.budget import ENDING, SAFETY, Cost, choose_size, seconds
 from snellen.catalog import Catalog
-from snellen.prepare import spread
 from snellen.recipe import Recipe
 from snellen.verbs import DEMO_EPOCHS
 
@@ -317,12 +316,26 @@ def test_epochs_that_were_asked_for_leave_time_for_a_proof() -> None:
     assert choose_size(table, 200.0, COST, 600.0, base=Recipe(), given={"epochs": 5000})[0] == 64
 
 
+@pytest.mark.parametrize("budget", [None, 600.0])
+@pytest.mark.parametrize("count", [3, 7, 13, 50])
+def test_advice_is_for_the_epochs_that_were_asked_for(count: int, budget: float | None) -> None:
+    table = catalog(train=930)
+    advice = advised(table, budget=budget, given={"epochs": count})
+    assert all_epochs(advice.recipe) == count
+    assert f"{count} epochs were asked for" in next(c.reason for c in advice.choices if c.key == "stages")
+    # What a long training gets, a short one does not: mixed images, low rates, more views than epochs that read them.
+    long, stage = advice.recipe.stages[2].epochs >= 15, advice.recipe.stages
+    assert (advice.recipe.augment.cutmix > 0) is long
+    assert stage[2].lr_scale > 0.25 or long
+    assert advice.recipe.train.views <= max(2, stage[0].epochs)
+
+
 def test_the_demo_can_prove_something_on_a_machine_half_as_fast() -> None:
     """On two quiet cores a training of 7 + 1 + 6 epochs took 21 s, and reading and looking half a minute."""
     budget, looked, slower = 240.0, 30.0, 2
     quick = Cost(((64, 0.0021), (128, 0.0054)), 0.55, 0.25)
-    advice = advised(catalog(train=930, val=410, classes=10, side=64), budget=budget)
-    one = slower * seconds(spread(advice.recipe, DEMO_EPOCHS), quick, 930, 410)
+    table = catalog(train=930, val=410, classes=10, side=64)
+    one = slower * seconds(advised(table, budget=budget, given={"epochs": DEMO_EPOCHS}).recipe, quick, 930, 410)
     left = budget - ENDING - slower * looked - one
     assert left >= 3 * SAFETY * one
 

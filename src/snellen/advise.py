@@ -51,6 +51,7 @@ def advise(
     `base` holds the user's recipe, `given` the dotted keys that are the user's; `sizes` are those that `choose_size`
     gave; `leaked` are training samples that also lie in validation or test: they are left out before anything is tried,
     because no score could be believed with them. `catalog.about("changing")`: transforms that turn one class into another.
+    `given["epochs"]`: over all stages, as the user asked; what is advised is for a training of that length.
     """
     facts = _facts(catalog, base, given)
     _, epochs = plan(facts, cost, budget, base, given, sizes[0])
@@ -59,11 +60,22 @@ def advise(
     steps = epochs["all"] * math.ceil(facts["n"] / facts["batch"])
     choices = (
         _model(base), _size(sizes[0], facts, budget), _eval_size(*sizes, cropped=not untrained(epochs)), *_leaked(leaked), *_optimizer(facts),
-        _augment(facts), _mixes(epochs), *_loss(base, epochs), _stages(epochs, boost, steps), _batch(), *_views(facts, epochs), _sampling(facts),
+        _augment(facts), _mixes(epochs), *_loss(base, epochs), _stages(epochs, boost, steps, given), _batch(), *_views(facts, epochs), _sampling(facts),
     )  # fmt: skip
     kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given) and _goes_with(base, choice))
-    recipe = base.change({choice.key: choice.value for choice in kept}).change(given)
+    recipe = base.change({choice.key: choice.value for choice in kept}).change(of_recipe(given))
     return Advice(recipe, kept, seconds(recipe, cost, facts["n"], facts["n_val"]))
+
+
+def of_recipe(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the user's wishes are keys of a recipe: a number of epochs over all stages is none."""
+    return {key: value for key, value in given.items() if key != "epochs"}
+
+
+def as_asked(given: Mapping[str, Any]) -> tuple[str, str]:
+    """What a reason for the stages begins with where the user asked for a number of epochs, in both languages."""
+    count = given.get("epochs")
+    return (f"{count} epochs were asked for: ", f"按要求共 {count} 轮：") if count else ("", "")
 
 
 def _leaked(leaked: tuple[str, ...]) -> tuple[Choice, ...]:
@@ -228,7 +240,8 @@ def _mixes(epochs: Mapping[str, int]) -> Choice:
 FEW_STEPS, FASTER = 100, 2.0
 
 
-def _stages(epochs: Mapping[str, int], boost: float, steps: int) -> Choice:
+def _stages(epochs: Mapping[str, int], boost: float, steps: int, given: Mapping[str, Any]) -> Choice:
+    asked, asked_zh = as_asked(given)
     note = (
         ""
         if boost == 1
@@ -246,10 +259,10 @@ def _stages(epochs: Mapping[str, int], boost: float, steps: int) -> Choice:
     if not epochs["all"]:
         return Choice("stages", stages, *_partial(epochs))
     reason = (
-        f"head {epochs['head']} epochs at 1e-3, last two stages {epochs['last']} at 1e-4, all layers {epochs['all']} at 5e-5 with "
+        f"{asked}head {epochs['head']} epochs at 1e-3, last two stages {epochs['last']} at 1e-4, all layers {epochs['all']} at 5e-5 with "
         f"warm-up and cosine (rates for optim.lr 2e-4){note}"
     )
-    zh = f"先头部 {epochs['head']} 轮，再最后两段 {epochs['last']} 轮，最后全部 {epochs['all']} 轮；学习率依次降低"
+    zh = f"{asked_zh}先头部 {epochs['head']} 轮，再最后两段 {epochs['last']} 轮，最后全部 {epochs['all']} 轮；学习率依次降低"
     return Choice("stages", stages, reason, "SPEC M3, L5", zh)
 
 

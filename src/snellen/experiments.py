@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ def compare_optimizers(
     named = [_optimizer(text) for text in optimizers or ("adamw:1e-4", "sgd:5e-3")]
     lab, recipe, began = _opened(asked)
     if any(key.startswith("stages") for key in given):
-        recipe = prepare.spread(recipe, epochs)
+        recipe = _spread(recipe, epochs)
     else:
         whole = {"name": "all", "unfreeze": "all", "epochs": epochs, "warmup": min(1.0, epochs / 5)}
         recipe = recipe.change({"stages": [whole]})
@@ -129,9 +129,8 @@ def ablate(
     if seeds < 1:
         raise SnellenError(f"{seeds} seeds: expected 1 or more")
     chosen = [technique(name) for name in techniques]
-    lab, recipe, began = _opened(asked)
+    lab, recipe, began = _opened(asked, epochs)
     chosen = chosen or [technique(name) for name in TASKS.constant(recipe.task, "ABLATES") or ()]
-    recipe = recipe if epochs is None else prepare.spread(recipe, epochs)
     return _told(lab, "ablate", ablating.told(ablating.ablate(lab, recipe, chosen, seeds=seeds)), asked, began)
 
 
@@ -149,13 +148,12 @@ def search(
     if over == "recipe":
         # Before the data is read, and the recipe trained as it is.
         able(method)
-    lab, recipe, began = _opened(asked)
+    lab, recipe, began = _opened(asked, epochs if over == "recipe" else None)
     kind = "search" if over == "head" else "search-recipe"
     if over == "head":
         searching.space(recipe)
         found = searching.search(lab, recipe, count=candidates, seeds=seeds)
     else:
-        recipe = recipe if epochs is None else prepare.spread(recipe, epochs)
         spans = parsed(ranges, recipe) or None
         found = search_whole(lab, recipe, ranges=spans, method=method, count=candidates, seeds=seeds)
     found.best.save(lab.case.folder / "best.yaml")
@@ -178,15 +176,26 @@ def models(sources: Sources, *, names: Sequence[str] = (), watch: Watch = lambda
     return {"size": size, "classes": len(catalog.classes), "models": [asdict(item) for item in found]}
 
 
-def _opened(asked: Asked) -> tuple[Lab, Recipe, float]:
-    """The case, its data examined and a recipe advised, as for a training."""
+def _opened(asked: Asked, epochs: int | None = None) -> tuple[Lab, Recipe, float]:
+    """The case, its data examined and a recipe advised, as for a training (of so many epochs); stages that the user has set
+    share them out."""
     began = time.monotonic()
     settings = Settings(paths_of(asked.sources), asked.budget, path_of(asked.recipe), dict(asked.changes or {}))
+    own = any(key.partition(".")[0] == "stages" for key in settings.wanted()[1])
+    settings = replace(settings, epochs=None if own else epochs)
     case = opening.open_case(settings, out=path_of(asked.out), resume=asked.resume)
     plan = prepare.prepare(case, opening.settled(case, settings), watch=asked.watch)
     deadline = None if asked.budget is None else began + asked.budget
     lab = Lab(case, plan.catalog, plan.pixels, plan.setting, case.folder / "cache", asked.watch, asked.stop, deadline)
-    return lab, plan.recipe, began
+    return lab, _spread(plan.recipe, epochs) if own and epochs else plan.recipe, began
+
+
+def _spread(recipe: Recipe, epochs: int) -> Recipe:
+    """The stages scaled so that their epochs add up to `epochs` (never below one each)."""
+    total = sum(stage.epochs for stage in recipe.stages)
+    shares = [max(1, round(stage.epochs * epochs / total)) for stage in recipe.stages]
+    shares[-1] = max(1, shares[-1] + epochs - sum(shares))
+    return recipe.change({f"stages.{i}.epochs": share for i, share in enumerate(shares)})
 
 
 def _told(lab: Lab, kind: str, told: Mapping[str, Any], asked: Asked, began: float) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from snellen.advise import Choice
 from snellen.budget import Cost, ending, seconds
 from snellen.case import Case
 from snellen.catalog import Catalog
@@ -54,9 +53,9 @@ def prepare(case: Case, settings: Settings, *, watch: Watch, began: float | None
         None if costs.head is None else costs.head / costs.all,
     )  # fmt: skip
     stored = case.read("plan")
+    asked = given if settings.epochs is None else {**given, "epochs": settings.epochs}
     if stored is None:
-        told = given if settings.epochs is None else {**given, "epochs": settings.epochs}
-        size, eval_size = task.sizes(catalog, shorter_side(catalog), cost, settings.budget, base=wanted, given=told)
+        size, eval_size = task.sizes(catalog, shorter_side(catalog), cost, settings.budget, base=wanted, given=asked)
     else:
         size, eval_size = stored["recipe"]["data"]["size"], stored["recipe"]["data"]["eval_size"]
     case.write("settings", settings.plain())
@@ -71,7 +70,7 @@ def prepare(case: Case, settings: Settings, *, watch: Watch, began: float | None
     if stored is not None:
         recipe = Recipe.make(stored["recipe"])
     else:
-        recipe = _advised(case, catalog, findings, cost, settings, wanted, given, (size, eval_size), costs, watch)
+        recipe = _advised(case, catalog, findings, cost, settings, wanted, asked, (size, eval_size), costs, watch)
     return Plan(catalog, pixels, setting_of(recipe.train, costs.setting), recipe, findings)
 
 
@@ -132,19 +131,12 @@ def _advised(
     told = catalog.with_about({"changing": changing})
     advice = task.advise(told, cost, settings.budget, base=wanted, given=given, sizes=sizes, leaked=leaked)
     recipe: Recipe = advice.recipe
-    chosen = list(advice.choices)
-    if settings.epochs is not None:
-        recipe = spread(recipe, settings.epochs)
-        shares = [stage.model_dump(mode="json") for stage in recipe.stages]
-        reason = f"{settings.epochs} epochs were asked for; they are shared out as the staged recipe does"
-        mine = Choice("stages", shares, reason, "SPEC M3", f"按要求共 {settings.epochs} 轮，按分阶段方案分配")
-        chosen = [mine if choice.key == "stages" else choice for choice in chosen]
     setting = setting_of(recipe.train, costs.setting)
     fixed = {"train.precision": setting.precision, "train.layout": setting.layout, "train.compile": setting.compile}
     recipe = recipe.change({**fixed, **_parts(recipe, setting)}).resolve()
     choices = [
         {"key": c.key, "value": _short(c.value), "reason": c.reason, "reason_zh": c.reason_zh, "source": c.source}
-        for c in chosen
+        for c in advice.choices
     ]
     probed = (
         f"measured here: fastest of {len(costs.candidates)} settings, {costs.all * 1000:.1f} ms per image of {costs.size} px, "
@@ -159,8 +151,7 @@ def _advised(
     case.write(
         "plan",
         {
-            "choices": choices, "given": {**given, **({"epochs": settings.epochs} if settings.epochs else {})},
-            "budget": settings.budget, "estimate": estimate, "recipe": recipe.plain(),
+            "choices": choices, "given": dict(given), "budget": settings.budget, "estimate": estimate, "recipe": recipe.plain(),
             "costs": {"seconds_per_image": costs.all, "size": costs.size, "candidates": costs.candidates, "gain": costs.gain},
         },
     )  # fmt: skip
@@ -172,11 +163,3 @@ def _short(value: Any) -> Any:
     if isinstance(value, list | tuple) and len(value) > 20:
         return f"{len(value)} samples"
     return value
-
-
-def spread(recipe: Recipe, epochs: int) -> Recipe:
-    """The stages scaled so that their epochs add up to `epochs` (never below one each)."""
-    total = sum(stage.epochs for stage in recipe.stages)
-    shares = [max(1, round(stage.epochs * epochs / total)) for stage in recipe.stages]
-    shares[-1] = max(1, shares[-1] + epochs - sum(shares))
-    return recipe.change({f"stages.{i}.epochs": share for i, share in enumerate(shares)})

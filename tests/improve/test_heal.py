@@ -269,6 +269,24 @@ def test_a_cause_is_answered_before_what_it_brings_about() -> None:
     assert [item.finding.rule for item in found].index("broken_norm") > 0
 
 
+def test_masks_that_several_rules_suspect_are_dropped_together() -> None:
+    def told(rule: str, *samples: str, severity: str = "warn") -> Finding:
+        return Finding(rule=rule, severity=severity, message="1", samples=samples)
+
+    findings = [
+        told("eroded_masks", "a"),
+        told("swapped_masks", "c", "b", severity="block"),
+        told("dilated_masks", "a", "d"),
+    ]
+    found = prescribe(findings, RECIPE.change({"task": "segmentation", "metric": "miou"}))
+    (item,) = [one for one in found if one.remedy.name == "drop_suspect_masks"]
+    assert set(item.remedy.patch["data.drop"]) == {"a", "b", "c", "d"}
+    assert (item.finding.rule, item.finding.severity) == ("swapped_masks", "block")
+    # Where healing asks again with what it was given, the answer is the same.
+    (again,) = prescribe([item.finding], RECIPE.change({"task": "segmentation", "metric": "miou"}))
+    assert again.remedy.patch == item.remedy.patch
+
+
 def test_a_remedy_that_would_change_nothing_is_left_out(remedies) -> None:
     remedies("good")
     assert prescribe([FINDING], RECIPE.change({"optim.settings": {"beta1": 0.7}})) == ()

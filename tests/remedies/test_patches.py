@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from snellen.improve.prescribe import prescribe
 from snellen.recipe import Recipe
 from snellen.shelf import REMEDIES
 from snellen.values import Finding, thaw
@@ -156,6 +157,24 @@ def test_a_constant_rate_falls_in_every_stage_that_has_one() -> None:
     assert patch == {f"stages.{place}.schedule": {"name": "cosine"} for place in (0, 2)}
     assert flat.change(patch).id == BARE.id
     assert answer("falling_rate", flat.change(patch)) is None
+    # A head that is trained alone before may well have a constant one.
+    assert answer("falling_rate", BARE.change({"stages.head.schedule": {"name": "constant"}})) is None
+
+
+def test_a_loss_of_pixels_alone_gets_the_overlap_back() -> None:
+    assert answer("overlap_loss", BARE.change({"loss": {"name": "tversky", "settings": {}}})) is None
+    spoiled = BARE.change({"loss": {"name": "pixel_cross_entropy", "settings": {}}})
+    patch = answer("overlap_loss", spoiled)
+    assert spoiled.change(patch).loss.name == "dice_focal"
+    assert answer("overlap_loss", spoiled.change(patch)) is None
+
+
+def test_what_was_spoiled_is_restored_before_it_is_tuned() -> None:
+    finding = Finding(rule="background_takes_all", severity="warn", message="1", samples=("a",))
+    spoiled = Recipe().change(
+        {"task": "segmentation", "metric": "miou", "loss": {"name": "pixel_cross_entropy", "settings": {}}}
+    )
+    assert prescribe([finding], spoiled)[0].remedy.name == "overlap_loss"
 
 
 @pytest.mark.parametrize(("optimizer", "setting"), [("sgd", "momentum"), ("rmsprop", "momentum"), ("adamw", "beta1")])

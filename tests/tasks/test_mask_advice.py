@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from snellen.advise import of_recipe
 from snellen.budget import Cost
 from snellen.catalog import Catalog
 from snellen.opening import with_defaults
@@ -29,7 +30,7 @@ def _catalog(classes: int, *, share: float = 0.2) -> Catalog:
 
 def _advised(catalog: Catalog, budget: float | None, **given: object) -> Recipe:
     task = TASKS.pick("segmentation")()
-    base = with_defaults(Recipe().change({"task": "segmentation", **given}), given)
+    base = with_defaults(Recipe().change({"task": "segmentation", **of_recipe(given)}), given)
     sizes = task.sizes(catalog, 192.0, COST, budget, base=base, given=given)
     recipe: Recipe = task.advise(catalog, COST, budget, base=base, given=given, sizes=sizes, leaked=()).recipe
     return recipe.resolve()
@@ -48,6 +49,15 @@ def test_classes_are_weighted_by_their_share_of_the_pixels() -> None:
     assert (weights * shares).sum() == pytest.approx(1.0, abs=0.01)
     own = _advised(_catalog(4), None, **{"loss.name": "dice", "loss.settings": {}})
     assert own.loss.name == "dice"
+
+
+@pytest.mark.parametrize("budget", [None, 40.0, 900.0])
+@pytest.mark.parametrize(("count", "shared"), [(1, [1]), (6, [6]), (7, [1, 6]), (13, [1, 12]), (60, [3, 57])])
+def test_epochs_that_were_asked_for(count: int, shared: list[int], budget: float | None) -> None:
+    recipe = _advised(_catalog(2), budget, epochs=count)
+    assert [stage.epochs for stage in recipe.stages] == shared
+    # Forty images, eight a step: so few steps go twice as fast, so many do not.
+    assert recipe.optim.lr == (2e-3 if 5 * shared[-1] < 500 else 1e-3)
 
 
 def test_two_classes_have_no_weights() -> None:

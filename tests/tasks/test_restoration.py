@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from snellen.advise import of_recipe
 from snellen.budget import Cost
 from snellen.catalog import Catalog
 from snellen.data.pixels import open_pixels
@@ -88,7 +89,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 def advised(name: str, catalog: Catalog, budget: float | None, **given: object) -> Recipe:
     task = TASKS.pick(name)()
-    base = with_defaults(Recipe().change({"task": name, **given}), given)
+    base = with_defaults(Recipe().change({"task": name, **of_recipe(given)}), given)
     sizes = task.sizes(catalog, 72.0, COST, budget, base=base, given=given)
     recipe: Recipe = task.advise(catalog, COST, budget, base=base, given=given, sizes=sizes, leaked=()).recipe
     return recipe.resolve()
@@ -107,6 +108,10 @@ def test_advice(name: str, catalog: Catalog) -> None:
     assert long.stages[0].epochs * long.train.passes > 1.5 * short.stages[0].epochs * short.train.passes
     # The average looks back over a share of the steps.
     assert long.train.ema > short.train.ema
+    asked = [advised(name, catalog, budget, epochs=7) for budget in (None, 900.0)]
+    assert [stage.epochs for recipe in asked for stage in recipe.stages] == [7, 7]
+    # The average looks back over a share of the steps that are really taken.
+    assert asked[0].train.ema < advised(name, catalog, None).train.ema
     own = advised(name, catalog, None, **{"optim.lr": 5e-4, "train.batch": 4})
     assert (own.optim.lr, own.train.batch, own.degrade.patches) == (5e-4, 4, 4)
 

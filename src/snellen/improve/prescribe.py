@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from types import ModuleType
 
 from snellen.improve.experience import Promise
 from snellen.improve.score import paired
@@ -25,6 +26,7 @@ BROKEN = (
     "gradient_vanishing",
     "dead_units",
     "collapsed",
+    "background_takes_all",
     "broken_norm",
     "gradient_unstable",
 )
@@ -60,17 +62,18 @@ def prescribe(
 
     A patch that several findings ask for is listed once, for the first of them.
     """
-    found, screens = [], bool(TASKS.constant(recipe.task, "SCREENS"))
-    for finding in findings:
-        for name in REMEDIES.names():
-            module = REMEDIES.module(name)
-            meant = finding.rule in module.CURES and REMEDIES.serves(name, recipe.task)
-            remedy = getattr(module, name)(finding, recipe) if meant else None
+    found, screens, listed = [], bool(TASKS.constant(recipe.task, "SCREENS")), tuple(findings)
+    for name in REMEDIES.names():
+        module = REMEDIES.module(name)
+        for finding in _answered(listed, module) if REMEDIES.serves(name, recipe.task) else ():
+            remedy = getattr(module, name)(finding, recipe)
             # What the recipe's loss refuses (mixed images, for one) is no remedy for it.
             if remedy is not None and recipe.change(remedy.patch).refused() is None:
+                restores = bool(getattr(module, "RESTORES", False))
                 rank = (
-                    finding.rule not in BROKEN and not getattr(module, "RESTORES", False),
+                    finding.rule not in BROKEN and not restores,
                     BROKEN.index(finding.rule) if finding.rule in BROKEN else len(BROKEN),
+                    not restores,
                     -SEVERITIES.index(finding.severity),
                     not _far(finding),
                     -promise(finding.rule, name),
@@ -82,3 +85,13 @@ def prescribe(
         kept.setdefault(recipe.change(prescription.remedy.patch).id, prescription)
     kept.pop(recipe.id, None)
     return tuple(kept.values())
+
+
+def _answered(findings: Iterable[Finding], module: ModuleType) -> tuple[Finding, ...]:
+    """The findings that a remedy cures. Where it says TOGETHER they are one, the gravest of them with the samples of all: a few
+    samples of each taken out by themselves would hardly show."""
+    mine = tuple(finding for finding in findings if finding.rule in module.CURES)
+    if len(mine) < 2 or not getattr(module, "TOGETHER", False):
+        return mine
+    first = max(mine, key=lambda finding: (SEVERITIES.index(finding.severity), len(finding.samples)))
+    return (replace(first, samples=tuple(dict.fromkeys(sample for finding in mine for sample in finding.samples))),)

@@ -15,10 +15,11 @@ SOURCE = "SPEC S6, D5; Heller, Dean & Papanikolopoulos 2018, arXiv:1806.04618 (w
 SAFETY: Safety = "trade-off"
 ORDER = 4
 SCREENS = False
+TOGETHER = True
 
 
 def drop_suspect_masks(finding: Finding, recipe: Recipe) -> Remedy | None:
-    """Add the finding's samples to `data.drop`; None where all of them are dropped already."""
+    """Add the samples of the finding, or of several such findings, to `data.drop`; None where all of them are dropped already."""
     patch, new = dropping(finding, recipe)
     if not new:
         return None

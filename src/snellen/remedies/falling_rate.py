@@ -15,9 +15,10 @@ APPLIES = {"stages": [{"name": "all", "unfreeze": "all", "epochs": 8, "schedule"
 
 
 def falling_rate(finding: Finding, recipe: Recipe) -> Remedy | None:
-    """Half a cosine in every stage whose rate is constant, as advice has it; None where there is no such stage."""
+    """Half a cosine in every stage whose rate is constant; None where that of the last stage falls: a short stage before it, of a
+    new head alone, may well have a constant one."""
     flat = {place: stage.name for place, stage in enumerate(recipe.stages) if stage.schedule.name == "constant"}
-    if not flat:
+    if len(recipe.stages) - 1 not in flat:
         return None
     return Remedy(
         name="falling_rate",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from snellen.advise import LIGHT, Advice, Choice
+from snellen.advise import LIGHT, Advice, Choice, as_asked, of_recipe
 from snellen.budget import PROOF, Cost, left, seconds
 from snellen.catalog import Catalog
 from snellen.recipe import Recipe
@@ -56,7 +56,7 @@ def sizes(
     facts = _Facts(
         n, int(n * base.data.val), side, True, 1.0, left(cost, budget or 0.0), len(catalog.about("classes") or ())
     )
-    size, _ = plan(facts, cost, budget, base, given, None)
+    size, _, _ = plan(facts, cost, budget, base, given, None)
     own = given.get("data.eval_size")
     # One step larger where the budget has kept training below what the images hold: more detail where it costs least.
     larger = min((s for s in SIZES if s > size), default=size)
@@ -65,8 +65,9 @@ def sizes(
 
 def plan(
     facts: _Facts, cost: Cost, budget: float | None, base: Recipe, given: Mapping[str, Any], size: int | None
-) -> tuple[int, int]:
-    """Image size (where it is not fixed yet) and epochs over all layers."""
+) -> tuple[int, int, int]:
+    """Image size (where it is not fixed yet), epochs of the decoder alone and over all layers. `given["epochs"]`: both together,
+    as the user asked."""
     least = TELLS if facts.classes > 2 else 64
     fitting = [s for s in SIZES if least <= s <= max(64.0, facts.side)] or [
         min(s for s in SIZES if s >= min(facts.side, MOST))
@@ -74,34 +75,49 @@ def plan(
     fixed = size or given.get("data.size")
     if fixed:
         fitting = [int(fixed)]
+    asked = int(given.get("epochs") or 0)
+    alone = min(ALONE, asked // 7)
     if budget is None:
-        return (fitting[0] if fixed else max(s for s in fitting if s <= MOST)), FULL
+        size = fitting[0] if fixed else max(s for s in fitting if s <= MOST)
+        return (size, alone, asked - alone) if asked else (size, _alone(FULL), FULL)
 
     def epochs(size: int, time: float) -> int:
         each = [seconds(_short(base, size, count), cost, facts.n, facts.n_val) for count in (1, 2)]
         return int(max(0, (time - each[0]) // max(each[1] - each[0], 1e-9) + 1))
+
+    if asked:
+        # As without so many: the largest size that leaves time for a proof, else the largest at which they fit.
+        times = [budget * share for share in PROVABLE if base.improve.remedies] + [facts.time]
+        enough = ((s, time) for time in times for s in reversed(fitting) if s <= MOST and epochs(s, time) >= asked)
+        return next(enough, (fitting[0], 0.0))[0], alone, asked - alone
 
     # Small data: a run short enough to be repeated in pairs, where anything is to be proved.
     shares = PROVABLE if base.improve.remedies else ()
     for share, size in product(shares, reversed([s for s in fitting if PROVABLE_SIZE <= s <= MOST] or fitting[-1:])):
         count = epochs(size, min(budget * share, facts.time / PROOF))
         if count >= PROVABLE_EPOCHS:
-            return size, min(FULL, count)
+            return size, _alone(min(FULL, count)), min(FULL, count)
     for size in reversed([s for s in fitting if s <= MOST] or fitting[:1]):
         if epochs(size, facts.time) >= ENOUGH:
-            return size, min(FULL, epochs(size, facts.time))
-    return fitting[0], max(1, min(FULL, epochs(fitting[0], facts.time)))
+            count = min(FULL, epochs(size, facts.time))
+            return size, _alone(count), count
+    count = max(1, min(FULL, epochs(fitting[0], facts.time)))
+    return fitting[0], _alone(count), count
+
+
+def _alone(count: int) -> int:
+    """Epochs of the decoder alone before so many over all layers."""
+    return min(ALONE, count // 6)
 
 
 def _short(base: Recipe, size: int, count: int) -> Recipe:
-    return base.change({"data.size": size, "data.eval_size": size, "stages": _stages(count, 1.0)})
+    return base.change({"data.size": size, "data.eval_size": size, "stages": _stages(_alone(count), count)})
 
 
-def _stages(count: int, scale: float) -> list[dict[str, Any]]:
-    alone = min(ALONE, count // 6)
+def _stages(alone: int, count: int) -> list[dict[str, Any]]:
     first = {"name": "head", "unfreeze": "head", "epochs": alone, "warmup": 0.5, "schedule": {"name": "constant"}}
     every = {
-        "name": "all", "unfreeze": "all", "epochs": count, "lr_scale": scale, "warmup": min(1.0, round(count / 10, 2)),
+        "name": "all", "unfreeze": "all", "epochs": count, "lr_scale": 1.0, "warmup": min(1.0, round(count / 10, 2)),
         "schedule": {"name": "poly", "settings": {"power": 0.9}},
     }  # fmt: skip
     return [first, every] if alone else [every]
@@ -113,15 +129,15 @@ def advise(
 ) -> Advice:  # fmt: skip
     """Recommend what the user has not set (see snellen.advise); `counts`: training images that hold each class."""
     facts = _facts(catalog, base, left(cost, budget or 0.0))
-    _, count = plan(facts, cost, budget, base, given, sizes[0])
+    _, alone, count = plan(facts, cost, budget, base, given, sizes[0])
     batch = _batch(base, facts)
     steps = count * math.ceil(facts.n / int(given.get("train.batch", batch.value)))
     choices = (
         *_model(base), *_sizes(sizes, facts, budget), *_leaked(leaked), *_optimizer(facts, steps), _loss(base, _weights(catalog, counts)), _augment(facts),
-        _cycle(count), batch, _sampling(facts),
+        _cycle(alone, count, given), batch, _sampling(facts),
     )  # fmt: skip
     kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given))
-    recipe = base.change({choice.key: choice.value for choice in kept}).change(given)
+    recipe = base.change({choice.key: choice.value for choice in kept}).change(of_recipe(given))
     return Advice(recipe, kept, seconds(recipe, cost, facts.n, facts.n_val))
 
 
@@ -252,9 +268,8 @@ def _augment(facts: _Facts) -> Choice:
     )
 
 
-def _cycle(count: int) -> Choice:
-    stages = _stages(count, 1.0)
-    alone = stages[0]["epochs"] if len(stages) > 1 else 0
+def _cycle(alone: int, count: int, given: Mapping[str, Any]) -> Choice:
+    asked, asked_zh = as_asked(given)
     reason = (
         f"the new decoder alone for {alone} epochs, so that its noise does not flow into the pretrained encoder, then "
         if alone
@@ -262,7 +277,7 @@ def _cycle(count: int) -> Choice:
     )
     reason += f"all layers for {count} with polynomial decay (power 0.9)"
     zh = f"先只训练新的解码器 {alone} 轮，再训练全部 {count} 轮，按 0.9 次幂多项式衰减"
-    return Choice("stages", stages, reason, "SPEC M3, L5", zh)
+    return Choice("stages", _stages(alone, count), asked + reason, "SPEC M3, L5", asked_zh + zh)
 
 
 def _batch(base: Recipe, facts: _Facts) -> Choice:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from snellen.advise import Advice, Choice
+from snellen.advise import Advice, Choice, as_asked, of_recipe
 from snellen.budget import Cost, left
 from snellen.catalog import Catalog
 from snellen.recipe import Recipe
@@ -57,17 +57,18 @@ def advice(
         given.get("train.passes") or (_passes(facts.time, a_pass, steps) if budget else max(1, round(FEWEST / steps)))
     )
     seconds = passes * a_pass + looks
-    epochs, provable = _epochs(budget, facts.time, seconds, passes * steps)
+    asked = int(given.get("epochs") or 0)
+    epochs, provable = (asked, False) if asked else _epochs(budget, facts.time, seconds, passes * steps)
     choices = (
         *others,
         *_sizes(sizes, base),
         *_steps(images, each, passes),
         *_leaked(leaked),
         *_optimizer(epochs * passes * steps),
-        _stages(epochs, budget, facts.time, provable=provable),
+        _stages(epochs, given, budget, facts.time, provable=provable),
     )
     kept = tuple(c for c in choices if not any(c.key == key or c.key.startswith(key + ".") for key in given))
-    recipe = base.change({choice.key: choice.value for choice in kept}).change(given)
+    recipe = base.change({choice.key: choice.value for choice in kept}).change(of_recipe(given))
     return Advice(recipe, kept, sum(stage.epochs for stage in recipe.stages) * seconds)
 
 
@@ -142,12 +143,15 @@ def _optimizer(steps: int) -> tuple[Choice, ...]:
     )  # fmt: skip
 
 
-def _stages(epochs: int, budget: float | None, left: float, *, provable: bool) -> Choice:
+def _stages(epochs: int, given: Mapping[str, Any], budget: float | None, left: float, *, provable: bool) -> Choice:
+    asked, asked_zh = as_asked(given)
     time = f"what {left:.0f} s hold that are left of {budget:.0f}" if budget is not None else "without a budget"
-    if provable:
+    if asked:
+        time = "whatever time they take"
+    elif provable:
         time = f"a share of {budget:.0f} s, so that a remedy can be proved in pairs"
     stages = [{"name": "all", "unfreeze": "all", "epochs": epochs, "lr_scale": 1.0, "warmup": min(1.0, epochs / 10)}]
     return Choice(
-        "stages", stages, f"{epochs} epochs of all layers, {time}; nothing is pretrained, so nothing is frozen first", "SPEC M3, L5",
-        f"全部层训练 {epochs} 轮；没有预训练部分，无需分阶段",
+        "stages", stages, f"{asked}{epochs} epochs of all layers, {time}; nothing is pretrained, so nothing is frozen first", "SPEC M3, L5",
+        f"{asked_zh}全部层训练 {epochs} 轮；没有预训练部分，无需分阶段",
     )  # fmt: skip
