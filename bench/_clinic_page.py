@@ -142,15 +142,15 @@ def _dense(masks: Mapping[str, Any]) -> list[str]:
             f"; {left} not, for want of time" if left else ""
         )
         effect = f"{100 * row['effect']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
-        log = f"{row['seconds']:.0f} s, {row['control_runs']} runs"
+        log = f"{row['seconds']:.0f} s of {row['budget']}, {row['control_runs']} runs"
         lines.append(
             f"| {row['scenario']} | {', '.join(row['right']) or 'not'} | {tried or 'none'} | {row['nothing']:.3f} | "
             f"{row['healed']:.3f} | {effect} | {log} |"
         )
     said = (
-        f"Written by `python bench/sabotage_dense.py`: whole runs of {masks['budget']}, {masks['size']} px, against further seeds of the "
+        f"Written by `python bench/sabotage_dense.py`: whole runs at {masks['size']} px, against further seeds of the "
         "spoiled recipe for as long, of which the best on validation is taken. Mean IoU on validation and test images; the effect in "
-        "points, paired by image. *log*: what healing took, and how many runs doing nothing had."
+        "points, paired by image. *log*: what healing took of its budget, and how many runs doing nothing had."
     )
     return ["## Masks", said, head + "\n".join(lines)]
 

@@ -45,6 +45,7 @@ VARIANTS = {
     "rate_x4": lambda recipe: _faster(recipe, 4.0),
     "no_average": lambda recipe: recipe.change({"train.ema": 0.0}),
     "no_smoothing": lambda recipe: recipe.change({"loss.settings": {"smoothing": 0.0}}),
+    "moving_norm": lambda recipe: recipe.change({"train.freeze_norm": False}),
     "no_clip": lambda recipe: recipe.change({"optim.clip": None}),
 }
 

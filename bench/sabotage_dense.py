@@ -96,7 +96,7 @@ def main() -> None:
             path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         print(path.read_text(encoding="utf-8"), flush=True)
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(given.out.glob("*-*.json"))]
-    store.write_json(RESULTS / "sabotage_dense.json", {"budget": given.budget, "size": given.size, "rows": found})
+    store.write_json(RESULTS / "sabotage_dense.json", {"size": given.size, "rows": found})
 
 
 def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
     arms = [rows(other)], [rows(final(folder / "healed"))]
     effect = pair(*arms, metric="miou", level=0.95)
     return {
-        "scenario": name, "seed": given.seed, "n": effect.samples, "nothing": effect.baseline, "healed": effect.candidate,
+        "scenario": name, "seed": given.seed, "budget": given.budget, "n": effect.samples, "nothing": effect.baseline, "healed": effect.candidate,
         "effect": effect.effect, "low": effect.low, "high": effect.high, "first": first.cost["score"], "control_runs": runs,
         "seconds": answer["seconds"], **named(how, answer, first),
     }  # fmt: skip

@@ -340,6 +340,19 @@ def test_the_demo_can_prove_something_on_a_machine_half_as_fast() -> None:
     assert left >= 3 * SAFETY * one
 
 
+def test_few_steps_of_all_layers_keep_the_pretrained_statistics() -> None:
+    table = catalog(train=640)
+    short, long = (advised(table, given={"epochs": count}) for count in (14, 50))
+    assert [advice.recipe.stages[-1].epochs for advice in (short, long)] == [7, 25]
+    assert [advice.recipe.train.freeze_norm for advice in (short, long)] == [True, False]
+    assert "140 steps" in next(c.reason for c in short.choices if c.key == "train.freeze_norm")
+    # Without pretrained weights there are no statistics to keep.
+    bare = advise(
+        table, COST, None, base=Recipe().change({"model.weights": "none"}), given={"epochs": 14}, sizes=(128, 160)
+    )
+    assert not bare.recipe.train.freeze_norm
+
+
 def test_few_steps_of_all_layers_go_twice_as_fast() -> None:
     few, many = (advised(catalog(train=n, val=60), budget=None, given={"data.size": 128}) for n in (64, 600))
     rates = [advice.recipe.stages[-1].lr_scale for advice in (few, many)]

@@ -60,7 +60,7 @@ def advise(
     steps = epochs["all"] * math.ceil(facts["n"] / facts["batch"])
     choices = (
         _model(base), _size(sizes[0], facts, budget), _eval_size(*sizes, cropped=not untrained(epochs)), *_leaked(leaked), *_optimizer(facts),
-        _augment(facts), _mixes(epochs), *_loss(base, epochs), _stages(epochs, boost, steps, given), _batch(), *_views(facts, epochs), _sampling(facts),
+        _augment(facts), _mixes(epochs), *_loss(base, epochs), _stages(epochs, boost, steps, given), _batch(), *_views(facts, epochs), *_norm(base, steps), _sampling(facts),
     )  # fmt: skip
     kept = tuple(choice for choice in choices if not _set_by_user(choice.key, given) and _goes_with(base, choice))
     recipe = base.change({choice.key: choice.value for choice in kept}).change(of_recipe(given))
@@ -305,6 +305,21 @@ def _views(facts: Mapping[str, Any], epochs: Epochs) -> tuple[Choice, ...]:
         "train.cache", cache_for(epochs), fresh, "SPEC M3", f"最后两段只训练 {epochs['last']} 轮，每轮重新增强图像"
     )
     return (found, own) if epochs["last"] else (found,)
+
+
+# Statistics of batches differ from the pretrained ones, and with so few steps of all layers a network does not recover from the change.
+NORM_STEPS = 150
+
+
+def _norm(base: Recipe, steps: int) -> tuple[Choice, ...]:
+    if not 0 < steps < NORM_STEPS or base.model.weights == "none":
+        return ()
+    reason = (
+        f"all layers take only {steps} steps: batch normalisation keeps its pretrained statistics, because with those of the batches the "
+        "network would first have to make up for the change"
+    )
+    zh = f"全部层只训练 {steps} 步：批归一化保持预训练的统计量，否则网络要先适应统计量的变化"
+    return (Choice("train.freeze_norm", True, reason, "measured, docs/ablation.md", zh),)
 
 
 def _sampling(facts: Mapping[str, Any]) -> Choice:
