@@ -19,13 +19,13 @@ from snellen.recipe import Recipe
 # What each may change; a changed name of a key would change nothing.
 CHANGES = {
     "rate_x2": {"stages.2.lr_scale"}, "rate_x4": {"stages.2.lr_scale"}, "no_average": {"train.ema"},
-    "no_smoothing": {"loss.settings.smoothing"}, "no_clip": {"optim.clip"},
+    "no_smoothing": {"loss.settings.smoothing"}, "no_clip": {"optim.clip"}, "moving_norm": {"train.freeze_norm"},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variant_changes_one_thing(name: str) -> None:
-    recipe = Recipe().change({"optim.clip": 1.0})
+    recipe = Recipe().change({"optim.clip": 1.0, "train.freeze_norm": True})
     assert set(recipe.diff(VARIANTS[name](recipe))) == CHANGES[name]
 
 
