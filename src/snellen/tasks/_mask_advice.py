@@ -85,15 +85,16 @@ def plan(
         each = [seconds(_short(base, size, count), cost, facts.n, facts.n_val) for count in (1, 2)]
         return int(max(0, (time - each[0]) // max(each[1] - each[0], 1e-9) + 1))
 
+    shares = PROVABLE if base.improve.remedies else ()
+    provable = [s for s in fitting if PROVABLE_SIZE <= s <= MOST] or fitting[-1:]
     if asked:
-        # As without so many: the largest size that leaves time for a proof, else the largest at which they fit.
-        times = [budget * share for share in PROVABLE if base.improve.remedies] + [facts.time]
-        enough = ((s, time) for time in times for s in reversed(fitting) if s <= MOST and epochs(s, time) >= asked)
-        return next(enough, (fitting[0], 0.0))[0], alone, asked - alone
+        # The largest size at which so many can be proved upon, else the largest at which they fit at all.
+        tried = [*product([min(budget * share, facts.time / PROOF) for share in shares], reversed(provable))]
+        tried += [(facts.time, s) for s in reversed(fitting) if s <= MOST]
+        return next((s for time, s in tried if epochs(s, time) >= asked), fitting[0]), alone, asked - alone
 
     # Small data: a run short enough to be repeated in pairs, where anything is to be proved.
-    shares = PROVABLE if base.improve.remedies else ()
-    for share, size in product(shares, reversed([s for s in fitting if PROVABLE_SIZE <= s <= MOST] or fitting[-1:])):
+    for share, size in product(shares, reversed(provable)):
         count = epochs(size, min(budget * share, facts.time / PROOF))
         if count >= PROVABLE_EPOCHS:
             return size, _alone(min(FULL, count)), min(FULL, count)
