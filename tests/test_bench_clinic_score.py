@@ -113,11 +113,11 @@ def test_the_page_is_written_of_whatever_is_there() -> None:
 def test_spoiled_masks_stand_beside_the_clinic() -> None:
     row = {
         "scenario": "rate", "right": ["rate_too_high"], "nothing": 0.2, "healed": 0.3, "effect": 0.1, "low": 0.05, "high": 0.15,
-        "verdicts": [{"remedy": "lower_lr", "decision": "adopt", "effect": 0.1}, {"remedy": "clip", "decision": "undecided", "effect": None}], "seconds": 200.4, "control_runs": 3,
+        "verdicts": [{"remedy": "lower_lr", "decision": "adopt", "effect": 0.1}, {"remedy": "clip", "decision": "undecided", "effect": None}], "seconds": 200.4, "budget": "5m", "control_runs": 3,
     }  # fmt: skip
-    text = page([], {"budget": "5m", "size": 96, "rows": [row]})
+    text = page([], {"size": 96, "rows": [row]})
     assert (
-        "| rate | rate_too_high | lower_lr (adopt); 1 not, for want of time | 0.200 | 0.300 | +10.0 [+5.0, +15.0] | 200 s, 3 runs |"
+        "| rate | rate_too_high | lower_lr (adopt); 1 not, for want of time | 0.200 | 0.300 | +10.0 [+5.0, +15.0] | 200 s of 5m, 3 runs |"
         in text
     )
     assert "## Masks" not in page([])
