@@ -23,16 +23,9 @@ def catalog(*, train: int = 600, val: int = 100, classes: int = 4, side: int = 2
         if rare is not None and split == "train":
             names = [name for name in names if name != "c0"] + ["c0"] * rare
         rows += [
-            {
-                "id": f"{split}{i}",
-                "path": f"{split}{i}.png",
-                "split": split,
-                "target": name,
-                "width": side + 40,
-                "height": side,
-            }
+            {"id": f"{split}{i}", "path": f"{split}{i}.png", "split": split, "target": name, "width": side + 40, "height": side}
             for i, name in enumerate(names)
-        ]
+        ]  # fmt: skip
     return Catalog.of_rows(rows)
 
 
@@ -58,17 +51,8 @@ def test_every_choice_has_a_reason_and_a_source() -> None:
         assert len(choice.reason) > 10, choice
         assert choice.reason_zh, choice
         assert choice.source, choice
-    wanted = {
-        "model.name",
-        "optim.name",
-        "optim.lr",
-        "optim.weight_decay",
-        "train.batch",
-        "augment.parts",
-        "stages",
-        "data.size",
-    }
-    assert wanted <= set(keys)
+    wanted = {"model.name", "optim.name", "optim.lr", "optim.weight_decay", "train.batch", "augment.parts", "stages"}
+    assert {*wanted, "data.size"} <= set(keys)
 
 
 def test_the_recipe_holds_what_the_choices_say() -> None:
@@ -317,16 +301,19 @@ def test_epochs_that_were_asked_for_leave_time_for_a_proof() -> None:
 
 
 @pytest.mark.parametrize("budget", [None, 600.0])
-@pytest.mark.parametrize("count", [3, 7, 13, 50])
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 13, 50])
 def test_advice_is_for_the_epochs_that_were_asked_for(count: int, budget: float | None) -> None:
     table = catalog(train=930)
     advice = advised(table, budget=budget, given={"epochs": count})
     assert all_epochs(advice.recipe) == count
+    assert advice.recipe.stages[-1].unfreeze == "all"
+    assert " 0 epochs" not in next(c.reason for c in advice.choices if c.key == "stages")
     assert f"{count} epochs were asked for" in next(c.reason for c in advice.choices if c.key == "stages")
     # What a long training gets, a short one does not: mixed images, low rates, more views than epochs that read them.
-    long, stage = advice.recipe.stages[2].epochs >= 15, advice.recipe.stages
+    stage = advice.recipe.stages
+    long = stage[-1].epochs >= 15
     assert (advice.recipe.augment.cutmix > 0) is long
-    assert stage[2].lr_scale > 0.25 or long
+    assert stage[-1].lr_scale > 0.25 or long
     assert advice.recipe.train.views <= max(2, stage[0].epochs)
 
 

@@ -258,11 +258,15 @@ def _stages(epochs: Mapping[str, int], boost: float, steps: int, given: Mapping[
     stages = [stage for stage in wanted if stage["epochs"]]
     if not epochs["all"]:
         return Choice("stages", stages, *_partial(epochs))
-    reason = (
-        f"{asked}head {epochs['head']} epochs at 1e-3, last two stages {epochs['last']} at 1e-4, all layers {epochs['all']} at 5e-5 with "
-        f"warm-up and cosine (rates for optim.lr 2e-4){note}"
+    told = (
+        ("head", "head", "1e-3", "头部"),
+        ("last", "last two stages", "1e-4", "最后两段"),
+        ("all", "all layers", "5e-5", "全部"),
     )
-    zh = f"{asked_zh}先头部 {epochs['head']} 轮，再最后两段 {epochs['last']} 轮，最后全部 {epochs['all']} 轮；学习率依次降低"
+    shares = ", ".join(f"{words} {epochs[name]} epochs at {rate}" for name, words, rate, _ in told if epochs[name])
+    reason = f"{asked}{shares} with warm-up and cosine (rates for optim.lr 2e-4){note}"
+    shares_zh = "，再".join(f"{words}训练 {epochs[name]} 轮" for name, _, _, words in told if epochs[name])
+    zh = f"{asked_zh}{shares_zh}；学习率依次降低"
     return Choice("stages", stages, reason, "SPEC M3, L5", zh)
 
 
@@ -315,10 +319,10 @@ def _norm(base: Recipe, steps: int) -> tuple[Choice, ...]:
     if not 0 < steps < NORM_STEPS or base.model.weights == "none":
         return ()
     reason = (
-        f"all layers take only {steps} steps: batch normalisation keeps its pretrained statistics, because with those of the batches the "
+        f"all layers take only {steps} steps: batch normalisation, where the network has it, keeps its pretrained statistics, because with those of the batches the "
         "network would first have to make up for the change"
     )
-    zh = f"全部层只训练 {steps} 步：批归一化保持预训练的统计量，否则网络要先适应统计量的变化"
+    zh = f"全部层只训练 {steps} 步：批归一化（若网络有）保持预训练的统计量，否则网络要先适应统计量的变化"
     return (Choice("train.freeze_norm", True, reason, "measured, docs/ablation.md", zh),)
 
 

@@ -168,9 +168,11 @@ def plan(
 
 
 def _shared_out(count: int) -> Epochs:
-    """So many epochs over the stages, as the published recipe shares its own out; never below one each."""
+    """So many epochs over the stages, as the published recipe shares its own out; one or two leave out the stages before the last."""
+    if count < len(FULL):
+        return {"head": count - 1, "last": 0, "all": 1}
     first = {name: max(1, round(count * FULL[name] / sum(FULL.values()))) for name in ("head", "last")}
-    return {**first, "all": max(1, count - sum(first.values()))}
+    return {**first, "all": count - sum(first.values())}
 
 
 def _provable(

@@ -90,10 +90,8 @@ def compare_optimizers(
     5e-3, short epochs, same seed and order of the data). All layers train at the stated rate, unless the user set stages."""
     given = dict(asked.changes or {})
     named = [_optimizer(text) for text in optimizers or ("adamw:1e-4", "sgd:5e-3")]
-    lab, recipe, began = _opened(asked)
-    if any(key.startswith("stages") for key in given):
-        recipe = _spread(recipe, epochs)
-    else:
+    lab, recipe, began = _opened(asked, epochs)
+    if not any(key.startswith("stages") for key in given):
         whole = {"name": "all", "unfreeze": "all", "epochs": epochs, "warmup": min(1.0, epochs / 5)}
         recipe = recipe.change({"stages": [whole]})
     arms = [Arm(name=name, recipe=recipe.change(patch)) for name, patch in named]
