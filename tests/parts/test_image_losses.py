@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -52,3 +54,32 @@ def test_other_shapes_are_not_broadcast(name: str) -> None:
 def test_features_are_of_colour_images() -> None:
     with pytest.raises(ValueError, match="RGB"):
         LOSSES.build("perceptual", {})(torch.zeros(2, 1, 32, 32), torch.zeros(2, 1, 32, 32))
+
+
+def test_a_critic_and_a_network_do_not_reach_each_other() -> None:
+    settings = {"features": 0.0, "pixel": 0.0, "weight": 0.5, "width": 4}
+    critic = LOSSES.module("adversarial").critic(width=4)
+    torch.nn.init.normal_(critic[-1].weight, generator=torch.Generator().manual_seed(0))
+    chance = torch.Generator().manual_seed(1)
+    wanted = torch.rand(3, 3, 32, 40, generator=chance)
+    output = torch.rand(wanted.shape, generator=chance).requires_grad_()
+    values = LOSSES.build("adversarial", settings)(critic)(output, wanted)
+    alone = LOSSES.module("adversarial").critic_loss(critic, output.detach(), wanted)
+    fooled = torch.nn.functional.softplus(-critic(output)).flatten(1).mean(dim=1)
+    assert torch.allclose(values, alone + 0.5 * fooled)
+    own = [*critic.parameters()]
+    both = torch.autograd.grad(values.sum(), [output, *own], retain_graph=True)
+    assert torch.allclose(both[0], torch.autograd.grad(0.5 * fooled.sum(), output)[0])
+    for found, expected in zip(both[1:], torch.autograd.grad(alone.sum(), own), strict=True):
+        assert torch.allclose(found, expected)
+
+
+def test_a_critic_begins_undecided() -> None:
+    critic = LOSSES.module("adversarial").critic(width=4)
+    found = LOSSES.module("adversarial").critic_loss(critic, torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16))
+    assert torch.allclose(found, torch.full((2,), 2 * math.log(2)))
+
+
+def test_a_critic_that_weighs_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="perceptual"):
+        LOSSES.build("adversarial", {"weight": 0.0})

@@ -169,6 +169,14 @@ def test_a_loss_of_pixels_alone_gets_the_overlap_back() -> None:
     assert answer("overlap_loss", spoiled.change(patch)) is None
 
 
+def test_outlines_are_weighted_once_and_what_the_loss_has_stays() -> None:
+    assert answer("border_weights", BARE.change({"loss": {"name": "pixel_cross_entropy", "settings": {}}})) is None
+    recipe = BARE.change({"loss": {"name": "dice_focal", "settings": {"gamma": 0.0, "weights": [1.0, 2.0]}}})
+    patch = answer("border_weights", recipe)
+    assert dict(recipe.change(patch).loss.settings) == {"gamma": 0.0, "weights": (1.0, 2.0), "border": 4.0}
+    assert answer("border_weights", recipe.change(patch)) is None
+
+
 def test_what_was_spoiled_is_restored_before_it_is_tuned() -> None:
     finding = Finding(rule="background_takes_all", severity="warn", message="1", samples=("a",))
     spoiled = Recipe().change(

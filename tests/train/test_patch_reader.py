@@ -17,10 +17,11 @@ from snellen.opening import with_defaults
 from snellen.recipe import Recipe
 from snellen.run import Run
 from snellen.shelf import TASKS
+from snellen.ship.loaded import load
 from snellen.tasks._patches import DRAWS, patches, whole_multiple
 from snellen.train.augment import Augmenter
 from snellen.train.job import samples_of
-from snellen.train.loop import train
+from snellen.train.loop import Interrupted, train
 from snellen.train.machine import Setting
 from snellen.values import SnellenError
 
@@ -170,6 +171,29 @@ def test_it_learns_and_its_rows_say_so(task: str, material: tuple[Catalog, Pixel
     again = train(recipe, catalog, pixels, tmp_path / "again", setting=Setting(), cache=tmp_path / "cache")
     assert np.array_equal(again.predictions("val")["psnr"], rows["psnr"])
     assert isinstance(again, Run)
+
+
+@tasks
+def test_a_critic_is_trained_and_resumed(
+    task: str, material: tuple[Catalog, Pixels], tmp_path: Path, weights_of: Any, differ: Any
+) -> None:
+    catalog, pixels = material
+    recipe = recipe_of(
+        task,
+        loss={"name": "adversarial", "settings": {"width": 4, "features": 0.0}},
+        stages=[{"name": "all", "unfreeze": "all", "epochs": 3, "warmup": 0.0}],
+    )
+    places = {"setting": Setting(), "cache": tmp_path / "cache"}
+    whole = train(recipe, catalog, pixels, tmp_path / "whole", **places)
+    learnt = {name: value for name, value in weights_of(whole).items() if name.startswith("critic.")}
+    assert len(learnt) == 8
+    assert learnt["critic.6.weight"].abs().sum() > 0
+    steps = iter(range(100))
+    with pytest.raises(Interrupted):
+        train(recipe, catalog, pixels, tmp_path / "part", stop=lambda: next(steps) == 4, **places)
+    part = train(recipe, catalog, pixels, tmp_path / "part", **places)
+    assert differ(weights_of(part), weights_of(whole)) == []
+    assert differ(load(whole).model.state_dict(), weights_of(whole)) == []
 
 
 def test_a_network_that_cannot_do_it_is_refused() -> None:

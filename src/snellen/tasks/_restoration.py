@@ -17,6 +17,7 @@ from snellen.catalog import Catalog
 from snellen.recipe import Recipe
 from snellen.rows import Statistics
 from snellen.shelf import LOSSES, MODELS, hint
+from snellen.tasks._critics import judged, needs_critic
 from snellen.tasks._image_scores import LESS_IS_BETTER, as_file, image_scores, lpips_at_hand
 from snellen.values import SnellenError
 
@@ -79,16 +80,13 @@ class Restoration:
             raise SnellenError(
                 f"model {name} does not enlarge {scale} times; choose another model.name (edsr does), or degrade.scale: 1"
             )
-        return model
+        return judged(model, recipe.loss)
 
-    def loss(self, recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
-        """loss(output [n, 3, h, w], target of the same shape, or [n, 2, 3, h, w] as at evaluation) -> [n]."""
-        between: Callable[[Tensor, Tensor], Tensor] = LOSSES.build(recipe.loss.name, recipe.loss.settings)
-
-        def loss(output: Tensor, target: Tensor) -> Tensor:
-            return between(output, target if target.ndim == output.ndim else target[:, 0])
-
-        return loss
+    def loss(self, recipe: Recipe) -> Callable[..., Any]:
+        """loss(output [n, 3, h, w], target of the same shape, or [n, 2, 3, h, w] as at evaluation) -> [n]; of a loss that needs
+        a critic, fit(critic) -> loss."""
+        made = LOSSES.build(recipe.loss.name, recipe.loss.settings)
+        return (lambda critic: _of_wanted(made(critic))) if needs_critic(recipe.loss) else _of_wanted(made)
 
     def predict(self, output: Tensor, target: Tensor) -> dict[str, np.ndarray]:
         """Images [b, 3, h, w] and [b, 2, 3, h, w] (the wanted one; what the simple method gives) → scores of both, [b] each."""
@@ -145,6 +143,15 @@ class Restoration:
 
 
 AUDITED = 128
+
+
+def _of_wanted(between: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss, told which of a target's two images is the wanted one."""
+
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        return between(output, target if target.ndim == output.ndim else target[:, 0])
+
+    return loss
 
 
 def _compared(output: Tensor, wanted: Tensor, plain: Tensor, *, border: int) -> dict[str, float]:

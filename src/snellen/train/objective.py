@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +17,15 @@ from snellen.values import SnellenError
 def objective(job: Job) -> LossFunction:
     """loss(output of the network in training, targets) -> [n].
 
-    A loss that NEEDS "counts" is given the number of training images of every class. Raises SnellenError for settings that
-    do not fit, and where the library that a loss adapts is missing.
+    A loss that NEEDS "counts" is given the number of training images of every class, one that NEEDS a "critic" the network's own.
+    Raises SnellenError for settings that do not fit, and where the library that a loss adapts is missing.
     """
     try:
-        loss: LossFunction = job.task.loss(job.recipe)
-        return loss(_counts(job)) if "counts" in _needs(job.recipe) else loss  # type: ignore[call-arg, arg-type, return-value]
+        made: Any = job.task.loss(job.recipe)
+        if "critic" in _needs(job.recipe):
+            made = made(job.model.critic)
+        loss: LossFunction = made(_counts(job)) if "counts" in _needs(job.recipe) else made
+        return loss
     except (ValueError, ImportError) as error:
         raise SnellenError(str(error)) from error
 

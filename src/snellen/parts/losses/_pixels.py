@@ -41,10 +41,22 @@ def soft_dice(output: Tensor, target: Tensor, smooth: float) -> Tensor:
     return mean_present(1 - (2 * both + smooth) / (predicted + wanted + smooth), wanted)
 
 
-def mean_pixels(values: Tensor, target: Tensor) -> Tensor:
-    """Mean of values [n, h, w] over the labelled pixels of each image, [n]; 0 for an image without a label."""
+def mean_pixels(values: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Mean of values [n, h, w] over the labelled pixels of each image, weighted where `weights` [n, h, w] (1 or more) are given,
+    [n]; 0 for an image without a label."""
     known = (target != IGNORE).to(values.dtype)
+    if weights is not None:
+        known = known * weights
     return (values * known).sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
+
+
+def near_outline(target: Tensor, reach: int) -> Tensor:
+    """Which labelled pixels of target [n, h, w] have one of another class at most `reach` rows and columns away, [n, h, w] bool."""
+    known, numbers, window = target != IGNORE, target.float(), 2 * reach + 1
+    # The largest and the least class number around a pixel; what nobody labelled is neither.
+    most = F.max_pool2d(numbers.where(known, -1.0)[:, None], window, stride=1, padding=reach)
+    least = -F.max_pool2d((-numbers).where(known, -float(IGNORE))[:, None], window, stride=1, padding=reach)
+    return known & (most != least)[:, 0]
 
 
 def focal_pixels(output: Tensor, target: Tensor, gamma: float, weights: Tensor | None) -> Tensor:
