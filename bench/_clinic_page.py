@@ -132,7 +132,10 @@ def _runs(row: Record) -> str:
 
 
 def _dense(masks: Mapping[str, Any]) -> list[str]:
-    head = "| spoiled | named by | tried | nothing | healed | effect | log |\n|---|---|---|---|---|---|---|\n"
+    head = (
+        "| spoiled | named by | tried | nothing | healed | effect | not spoiled | first, healed against it | log |\n"
+        f"{'|---' * 9}|\n"
+    )
     lines = []
     for row in masks["rows"]:
         # A remedy that there was no time for has a verdict without an effect.
@@ -145,14 +148,26 @@ def _dense(masks: Mapping[str, Any]) -> list[str]:
         log = f"{row['seconds']:.0f} s of {row['budget']}, {row['control_runs']} runs"
         lines.append(
             f"| {row['scenario']} | {', '.join(row['right']) or 'not'} | {tried or 'none'} | {row['nothing']:.3f} | "
-            f"{row['healed']:.3f} | {effect} | {log} |"
+            f"{row['healed']:.3f} | {effect} | {_well(row)} | {log} |"
         )
     said = (
         f"Written by `python bench/sabotage_dense.py`: whole runs at {masks['size']} px, against further seeds of the "
         "spoiled recipe for as long, of which the best on validation is taken. Mean IoU on validation and test images; the effect in "
-        "points, paired by image. *log*: what healing took of its budget, and how many runs doing nothing had."
+        "points, paired by image. *log*: what healing took of its budget, and how many runs doing nothing had. *not spoiled*: one training of "
+        "the same seed, as many epochs of the clean data as advice has them; *first, healed against it*: how far the spoiled training "
+        "and the run that was handed over lie from it, on the images that have the same mask in both (n)."
     )
     return ["## Masks", said, head + "\n".join(lines)]
+
+
+def _well(row: Record) -> str:
+    if "healthy" not in row:
+        return "- | -"
+    first, healed = (
+        f"{100 * middle:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        for middle, low, high in (row["first_behind"], row["healed_behind"])
+    )
+    return f"{row['healthy']:.3f} | {first}; {healed} (n = {row['healthy_n']})"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

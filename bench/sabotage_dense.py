@@ -5,8 +5,9 @@
 DATA holds stamps_seg and nuclei_dsb2018_faults. `rate`: 100 times the advised rate. `background`: the rarest class keeps 6 of its
 training images, and cross-entropy without weights counts pixels alone. `masks`: masks that were planted wrong. Beside each the
 same recipe is trained seed after seed, for as long as healing took, and the run that is best on validation is taken: nothing
-but luck. Both answer the same validation and test images and are paired by image. OUT/NAME.json is not made again; all of them
-are kept in results/sabotage_dense.json, which CLINIC.md shows.
+but luck. Both answer the same validation and test images and are paired by image. And a training that nobody spoiled, as many epochs
+of the clean data as advice has them, says what there is to heal. OUT/NAME.json is not made again (a healthy training that it lacks is);
+all of them are kept in results/sabotage_dense.json, which CLINIC.md shows.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from _results import RESULTS
 from _sabotage import final, first_run, rows, seed_after_seed, snellen, spoken, tried
 from snellen import store
 from snellen.improve.pair import pair
+from snellen.rows import Rows, Statistics
 from snellen.run import Run
 
 # Training images that the rarest class keeps.
@@ -35,13 +37,14 @@ KEPT = 6
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A way to spoil a training: what `data` is made into, the `options` of the command, which rules would be right to speak, and
-    remedies that go to the cause."""
+    remedies that go to the cause. `clean`: data that was not spoiled, where it is other data."""
 
     data: str
     options: tuple[str, ...]
     rules: tuple[str, ...]
     remedies: tuple[str, ...]
     spoil: Callable[[Path, Path], Path] = lambda source, out: source
+    clean: str = ""
 
 
 def cut_rarest(source: Path, out: Path) -> Path:
@@ -74,7 +77,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         "nuclei_dsb2018_faults", ("--set", "data.max_bad=0.05"),
         ("swapped_masks", "misregistered_masks", "empty_masks", "mask_objects_missing", "eroded_masks", "dilated_masks",
          "ragged_masks", "coarse_masks"),
-        ("drop_suspect_masks",),
+        ("drop_suspect_masks",), clean="nuclei_dsb2018",
     ),
 }  # fmt: skip
 
@@ -94,6 +97,10 @@ def main() -> None:
         if not path.is_file():
             told = scenario(name, given)
             path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if "healthy" not in told:
+            told = {**told, **healthy(name, given)}
+            path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         print(path.read_text(encoding="utf-8"), flush=True)
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(given.out.glob("*-*.json"))]
     store.write_json(RESULTS / "sabotage_dense.json", {"size": given.size, "rows": found})
@@ -105,8 +112,7 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     data = how.spoil(given.data / how.data, given.out / f"{name}-data")
-    sizes = [word for key in ("size", "eval_size") for word in ("--set", f"data.{key}={given.size}")]
-    options = [*how.options, *sizes, "--budget", given.budget, "--seed", str(given.seed)]
+    options = [*how.options, *sizes(given), "--budget", given.budget, "--seed", str(given.seed)]
     answer = snellen(data, folder / "healed", options)
     first = first_run(folder / "healed")
     other, runs = seed_after_seed(data, folder, first, answer["seconds"])
@@ -117,6 +123,57 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
         "effect": effect.effect, "low": effect.low, "high": effect.high, "first": first.cost["score"], "control_runs": runs,
         "seconds": answer["seconds"], **named(how, answer, first),
     }  # fmt: skip
+
+
+def sizes(given: argparse.Namespace) -> list[str]:
+    """Options of every training."""
+    return [word for key in ("size", "eval_size") for word in ("--set", f"data.{key}={given.size}")]
+
+
+def healthy(name: str, given: argparse.Namespace) -> dict[str, Any]:
+    """A training that nobody spoiled, of the same seed and as many epochs, and how far the first and the one that was handed over
+    lie behind it: on the images that have the same mask in both, [effect, low, high]."""
+    how, folder = SCENARIOS[name], given.out / f"{name}-{given.seed}"
+    first = first_run(folder / "healed")
+    epochs = sum(stage.epochs for stage in first.recipe.stages)
+    words = ["--no-heal", "--task", "segmentation", "--epochs", str(epochs), "--seed", str(given.seed), *sizes(given)]
+    shutil.rmtree(folder / "healthy", ignore_errors=True)
+    snellen(given.data / (how.clean or how.data), folder / "healthy", words)
+    well = final(folder / "healthy")
+    found: dict[str, Any] = {}
+    # The first of those that nothing was done about is the first run once more, with an answer to the test images.
+    for key, run in (("first", final(folder / "control-0")), ("healed", final(folder / "healed"))):
+        effect = pair(*([one] for one in alike(well, run)), metric="miou", level=0.95)
+        found |= {
+            f"{key}_behind": [effect.effect, effect.low, effect.high],
+            "healthy": effect.baseline,
+            "healthy_n": effect.samples,
+        }
+    return found
+
+
+def alike(one: Run, other: Run) -> tuple[Rows, Rows]:
+    """Rows of two runs on the validation and test images that both have with the same mask, in one order and under one name."""
+    mine, theirs = rows(one), rows(other)
+    assert isinstance(mine, Statistics)
+    assert isinstance(theirs, Statistics)
+    places, others = (
+        {name: place for place, name in enumerate(names(run, told.ids))} for run, told in ((one, mine), (other, theirs))
+    )
+    kept = [
+        name for name in sorted(places.keys() & others.keys())
+        if all(np.array_equal(mine[key][places[name]], theirs[key][others[name]]) for key in mine.fixed)
+    ]  # fmt: skip
+    return (
+        mine.take(np.asarray([places[name] for name in kept]), kept),
+        theirs.take(np.asarray([others[name] for name in kept]), kept),
+    )
+
+
+def names(run: Run, ids: Sequence[str]) -> list[str]:
+    """Split and file name of samples: what they are called in every copy of the data."""
+    part = run.catalog.take(run.catalog.rows(ids))
+    return [f"{split}/{path.name}" for split, path in zip(part.column("split").tolist(), part.paths(), strict=True)]
 
 
 def named(how: Scenario, answer: Mapping[str, Any], first: Run) -> dict[str, Any]:

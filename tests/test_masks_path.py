@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from snellen import opening, verbs
+from snellen.case import Case
 from snellen.catalog import Catalog
 from snellen.opening import Settings, for_data
 from snellen.recipe import Recipe
@@ -70,6 +74,30 @@ def test_the_report_shows_masks(answer: dict[str, Any]) -> None:
     assert len(list((case / "overlays").glob("*.jpg"))) == 4
     zh = verbs.report(case, lang="zh", out=case / "zh.html").read_text(encoding="utf-8")
     assert "掩码" in zh
+
+
+def test_new_photos_get_masks_of_their_own_size(answer: dict[str, Any], tmp_path: Path) -> None:
+    case = Case(Path(answer["run"]))
+    file = next(
+        path for path, split in zip(case.catalog.paths(), case.catalog.column("split"), strict=True) if split == "test"
+    )
+    with Image.open(file) as opened:
+        photo = opened.convert("RGB")
+    (tmp_path / "新 new").mkdir()
+    for name, image in (("one", photo), ("tall", photo.resize((photo.width // 4, photo.height)))):
+        image.save(tmp_path / "新 new" / f"{name}.png")
+    told = verbs.predict(case.folder, tmp_path / "新 new", out=tmp_path / "out")
+    with (tmp_path / "out" / "predictions.csv").open(encoding="utf-8-sig", newline="") as table:
+        rows = {Path(row["path"]).stem: row for row in csv.DictReader(table)}
+    classes = Run.open(next((case.folder / "runs").iterdir())).catalog.classes
+    for name, width in (("one", photo.width), ("tall", photo.width // 4)):
+        with Image.open(tmp_path / "out" / rows[name]["picture"]) as mask:
+            assert (mask.mode, mask.size) == ("P", (width, photo.height))
+            numbers = np.asarray(mask)
+        assert numbers.max() < len(classes)
+        shares = [float(rows[name][f"share({label})"]) for label in classes]
+        assert shares == pytest.approx([(numbers == number).mean() for number in range(len(classes))], abs=1e-6)
+    assert told["samples"] == 2
 
 
 def test_the_run_says_what_it_did(answer: dict[str, Any]) -> None:

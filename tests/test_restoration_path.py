@@ -51,6 +51,15 @@ def test_the_whole_path(task: str, photos_alone: Path, tmp_path: Path) -> None:
     assert session.get_inputs()[0].shape[1] == 3
     text = (tmp_path / "case" / "report.html").read_text(encoding="utf-8")
     assert text.count("data-compare>") == 3
+    told = verbs.predict(tmp_path / "case", photos_alone / "test", out=tmp_path / "restored")
+    assert told["samples"] == 3
+    scale = 2 if task == "super_resolution" else 1
+    for path in (photos_alone / "test").iterdir():
+        with (
+            Image.open(tmp_path / "restored" / "pictures" / "test" / f"{path.name}.png") as made,
+            Image.open(path) as given,
+        ):
+            assert made.size == (scale * given.width, scale * given.height)
     (folder,) = (tmp_path / "case" / "runs").iterdir()
     assert {finding.rule for finding in Run.open(folder).findings if not finding.looked} == set()
 

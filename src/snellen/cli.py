@@ -182,6 +182,24 @@ def ship(folder: CASE, json: JSON = False, parts: PARTS = None) -> None:
         raise typer.Exit(1)
 
 
+def predict(
+    folder: CASE, images: Annotated[list[Path], typer.Argument(help="Images, or folders of images; labels are not needed.")],
+    out: Annotated[Path, typer.Option("--out", help="A new folder: predictions.csv and, where the answer is an image, pictures/.")],
+    lang: LANG = "en", json: JSON = False, parts: PARTS = None,
+) -> None:  # fmt: skip
+    """Let a case's model answer new images.
+
+    A table of classes with their probabilities, masks, or restored images; files that cannot be used are listed.
+
+    Example: snellen predict snellen-runs/photos-20260101-120000 new/ --out answers
+    """
+    from snellen import show
+
+    with cli_call.watched(parts, None, saves=False, lang=cli_call.lang(lang)) as (verbs, watching):
+        told = verbs.predict(folder, images, out=out, **watching)
+    show.written(told, json=json)
+
+
 def report(
     folder: CASE, lang: LANG = "en",
     out: Annotated[Path | None, typer.Option("--out", help="The HTML file. Default: report.html in the case.")] = None,
@@ -256,7 +274,7 @@ def _do(
 
 # In the order in which --help lists them.
 COMMANDS: tuple[Callable[..., None], ...] = (
-    run, audit, review, apply, train, diagnose, explain, heal, ship, agree, export, report, list_, demo, lr_range,
+    run, audit, review, apply, train, diagnose, explain, heal, ship, predict, agree, export, report, list_, demo, lr_range,
     compare_optimizers, compare_models, ablate, search, expand, policy,
 )  # fmt: skip
 for command in COMMANDS:

@@ -240,6 +240,7 @@ FILTERS = Shelf("filters")
 TASKS = Shelf("tasks")
 READERS = Shelf("train/readers")
 PICTURES = Shelf("ship/pictures")
+ANSWERS = Shelf("ship/answers")
 SECTIONS = Shelf("report/sections")
 CATALOG_RULES = Shelf("rules/catalog")
 RUN_RULES = Shelf("rules/run")
@@ -258,6 +259,7 @@ SHELVES = (
     TASKS,
     READERS,
     PICTURES,
+    ANSWERS,
     SECTIONS,
     CATALOG_RULES,
     RUN_RULES,

@@ -82,7 +82,7 @@ def page(given: Mapping[str, Any], *, json: bool) -> None:
 
 
 def written(given: Mapping[str, Any], *, json: bool) -> None:
-    """What agree and export answer: findings where there are some, counts, and the files."""
+    """What agree, export and predict answer: findings where there are some, counts, and the files."""
     if json:
         print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
         return
@@ -92,7 +92,7 @@ def written(given: Mapping[str, Any], *, json: bool) -> None:
     for key in ("samples", "objects", "disputes"):
         if key in given:
             out.print(safe(f"{key}: {given[key]}"), highlight=False)
-    for key, words in (("left_out", "left out"), ("changed", "changed")):
+    for key, words in (("answers", "answered"), ("left_out", "left out"), ("changed", "changed")):
         for reason, number in given.get(key, {}).items():
             out.print(safe(f"{words}: {number} × {reason}"), highlight=False)
     for file in given["files"]:

@@ -250,7 +250,7 @@ def check_task(name: str) -> None:
     import torch
 
     task = TASKS.pick(name)()
-    for constant in ("DATA", "OWN", "PAIRED", "SMOOTH", "READER", "PICTURES", "SECTION"):
+    for constant in ("DATA", "OWN", "PAIRED", "SMOOTH", "READER", "PICTURES", "ANSWER", "SECTION"):
         assert TASKS.constant(name, constant), f"task {name} has no constant {constant}"
     for method in CONTRACT:
         assert callable(getattr(task, method, None)), f"task {name} has no {method}()"

@@ -177,6 +177,15 @@ def ship(folder: str | Path, *, watch: Watch = lambda event: None) -> list[dict[
     return artifacts
 
 
+def predict(
+    folder: str | Path, images: Sources, *, out: str | Path, watch: Watch = lambda event: None
+) -> dict[str, Any]:  # fmt: skip
+    """Let the final run of a case answer new images; see `snellen.inference`."""
+    from snellen.inference import predict as answers
+
+    return answers(folder, paths_of(images), out=Path(out), watch=watch)
+
+
 def report(folder: str | Path, *, lang: str = "en", out: str | Path | None = None) -> Path:
     """Write the report of a case."""
     if not (Path(folder) / "catalog.parquet").is_file():

@@ -145,3 +145,15 @@ def test_the_program_refuses_as_the_tests_saw() -> None:
     assert done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1
     assert "'optim.lr' is nan" in done.stderr
+
+
+def test_predict_refuses_what_it_cannot_answer(few: Path, elsewhere: Path) -> None:
+    refused(call("predict", few, few, "--out", "answers"), "is not a case with a trained model")
+    refused(call("predict", "case", "nowhere", "--out", "answers"), "nowhere does not exist")
+    refused(call("predict", "case", few, "--out", few / "answers"), "which is never written to")
+    (elsewhere / "full").mkdir()
+    (elsewhere / "full" / "a.txt").touch()
+    refused(call("predict", "case", few, "--out", "full"), "is not an empty folder")
+    (elsewhere / "empty").mkdir()
+    refused(call("predict", "case", "empty", "--out", "answers"), "holds no images")
+    assert not (elsewhere / "answers").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import shutil
@@ -171,6 +172,35 @@ def test_ship_again(done: Done) -> None:
     assert artifact["ok"]
     assert artifact["parity"]["max_abs"] <= 1e-3
     assert (done.folder / "model.onnx").stat().st_mtime_ns > before
+
+
+def test_predict_says_of_a_file_what_the_test_said_of_it(done: Done, elsewhere: Path) -> None:
+    case = Case(done.folder)
+    rows = case.run(*case.read("final")["run"].rsplit("-s", 1)).predictions("test")
+    paths = case.catalog.take(case.catalog.rows(rows.ids)).paths()
+    new = photos_of(paths, elsewhere / "neu 新")
+    answer = call("predict", done.folder, new, paths[0], "--out", "answers", "--json")
+    assert answer.exit_code == 0, answer.stderr
+    told = json.loads(answer.stdout)
+    assert told["left_out"] == {"not an image": 1}
+    with (elsewhere / "answers" / "predictions.csv").open(encoding="utf-8-sig", newline="") as file:
+        table = {Path(row["path"]).name: row for row in csv.DictReader(file)}
+    assert table["broken.jpg"]["class"] == ""
+    assert sum(told["answers"].values()) == len(paths) + 1 == told["samples"] - 1
+    for path, shares in zip(paths, rows.probabilities, strict=True):
+        row = table[f"{path.parent.name[:3]} {path.name}".replace("\n", " ")]
+        assert [float(row[f"p({name})"]) for name in rows.classes] == pytest.approx(shares, abs=2e-6)
+        assert row["class"] == rows.classes[shares.argmax()]
+    assert digests(done.data) == done.before
+
+
+def photos_of(paths: list[Path], folder: Path) -> Path:
+    """Copies of photos in one folder, and a file that is none."""
+    folder.mkdir()
+    for path in paths:
+        shutil.copy(path, folder / f"{path.parent.name[:3]} {path.name}".replace("\n", " "))
+    (folder / "broken.jpg").write_text("no photo")
+    return folder
 
 
 def test_audit_prints_the_findings(done: Done) -> None:

@@ -29,6 +29,7 @@ PAIRED = ("accuracy", "calibrated_log_loss", "log_loss", "recall_macro")
 SMOOTH = "calibrated_log_loss"
 READER = "labels"
 PICTURES = "gradcam"
+ANSWER = "classes"
 SECTION = "classes"
 SCREENS = True
 MIXES = True

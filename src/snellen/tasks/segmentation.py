@@ -39,6 +39,7 @@ PAIRED = ("miou", "dice", "boundary_f", "image_iou", "log_loss", "calibrated_log
 SMOOTH = "calibrated_log_loss"
 READER = "masks"
 PICTURES = "overlays"
+ANSWER = "masks"
 SECTION = "masks"
 SCREENS = False
 ABLATES = ("augment", "cosine", "averaged-weights", "clipping")

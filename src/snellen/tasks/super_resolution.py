@@ -45,6 +45,7 @@ PAIRED = (
 SMOOTH = "psnr_gain"
 READER = "patches"
 PICTURES = "before_after"
+ANSWER = "restored"
 SECTION = "restored"
 ABLATES = ("cosine", "averaged-weights", "clipping")
 SCREENS = False
