@@ -1,12 +1,14 @@
 """Segmentation: ours against a plain segmentation-models-pytorch script, given the same wall-clock.
 
-    python bench/dense.py FOLDER [FOLDER ...] --out RESULTS [--seconds 150] [--size 192] [--seeds 3]
+    python bench/dense.py FOLDER [FOLDER ...] --out RESULTS [--seconds 150] [--size 192] [--seeds 3] [--match]
     python bench/dense.py FOLDER [FOLDER ...] --out RESULTS --show
 
 FOLDER has images and masks in train, val and test. Both sides are programs that start from nothing and get the same seconds
 from their start: peers/plain_segmentation.py, and `snellen run FOLDER --no-heal --budget` with a cache that holds the probe of
 this machine alone, whose seconds hold the audit, the advice, the export and the report too. Both are evaluated at `--size`; the peer trains at it,
 ours at what it advises. Scores are paired by seed and image (the influence values of snellen/tasks/_overlap).
+
+A budget is a plan, and ours may overrun it: with `--match` ours goes first, and the peer of the same seed is given the seconds that ours took.
 
 Every finished side is a line of RESULTS/dense.jsonl and a file of counts beside it; begun anew, the script goes on where it
 stands. Seeds and sides take turns, and the seconds of processor that a side had are told, so that a busy machine is seen.
@@ -49,6 +51,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=150)
     parser.add_argument("--size", type=int, default=192)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--match", action="store_true", help="give the peer the seconds that ours took")
     parser.add_argument("--show", action="store_true", help="print and keep what RESULTS holds, run nothing")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -60,11 +63,11 @@ def main() -> None:
 
 
 def missing(given: argparse.Namespace) -> Iterator[tuple[Path, int, str]]:
-    """What has no line yet, seed by seed; the side that begins changes with the seed."""
+    """What has no line yet, seed by seed; the side that begins changes with the seed, unless one is matched to the other."""
     done = {(line["data"], line["seed"], line["side"]) for line in lines(given)}
     for seed in range(given.seeds):
         for data in given.data:
-            for side in SIDES if seed % 2 == 0 else SIDES[::-1]:
+            for side in SIDES if seed % 2 == 0 and not given.match else SIDES[::-1]:
                 if (data.name, seed, side) not in done:
                     yield data, seed, side
 
@@ -101,7 +104,13 @@ def counts_file(given: argparse.Namespace, data: str, seed: int, side: str) -> P
 
 def plain(given: argparse.Namespace, data: Path, seed: int, folder: Path, out: Path) -> dict[str, Any]:
     """The peer."""
-    words = [str(data), str(out), "--seconds", str(given.seconds), "--size", str(given.size), "--seed", str(seed)]
+    same = [
+        line["seconds"]
+        for line in lines(given)
+        if (line["data"], line["seed"], line["side"]) == (data.name, seed, "ours")
+    ]
+    seconds = same[-1] if given.match else given.seconds
+    words = [str(data), str(out), "--seconds", str(seconds), "--size", str(given.size), "--seed", str(seed)]
     subprocess.run([sys.executable, str(HERE / "peers" / "plain_segmentation.py"), *words], check=True)
     with np.load(out) as found:
         return {"epochs": int(found["epochs"])}

@@ -308,7 +308,9 @@ def test_advice_is_for_the_epochs_that_were_asked_for(count: int, budget: float 
     assert all_epochs(advice.recipe) == count
     assert advice.recipe.stages[-1].unfreeze == "all"
     assert " 0 epochs" not in next(c.reason for c in advice.choices if c.key == "stages")
-    assert f"{count} epochs were asked for" in next(c.reason for c in advice.choices if c.key == "stages")
+    assert f"{count} epoch{' was' if count == 1 else 's were'} asked for" in next(
+        c.reason for c in advice.choices if c.key == "stages"
+    )
     # What a long training gets, a short one does not: mixed images, low rates, more views than epochs that read them.
     stage = advice.recipe.stages
     long = stage[-1].epochs >= 15

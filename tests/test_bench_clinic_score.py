@@ -117,9 +117,17 @@ def test_spoiled_masks_stand_beside_the_clinic() -> None:
     }  # fmt: skip
     text = page([], {"size": 96, "rows": [row]})
     assert (
-        "| rate | rate_too_high | lower_lr (adopt); 1 not, for want of time | 0.200 | 0.300 | +10.0 [+5.0, +15.0] | 200 s of 5m, 3 runs |"
+        "| rate | rate_too_high | lower_lr (adopt); 1 not, for want of time | 0.200 | 0.300 | +10.0 [+5.0, +15.0] | - | - | 200 s of 5m, 3 runs |"
         in text
     )
+    well = {
+        "healthy": 0.35,
+        "healthy_n": 40,
+        "first_behind": [-0.2, -0.25, -0.15],
+        "healed_behind": [-0.01, -0.03, 0.01],
+    }
+    text = page([], {"size": 96, "rows": [{**row, **well}]})
+    assert "| 0.350 | -20.0 [-25.0, -15.0]; -1.0 [-3.0, +1.0] (n = 40) | 200 s" in text
     assert "## Masks" not in page([])
 
 

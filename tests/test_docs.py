@@ -66,7 +66,7 @@ def test_commands_and_options_exist(path: Path) -> None:
     code = [*re.findall(r"`([^`\n]+)`", text), *(line for part in blocks(path, r"\w*") for line in part.splitlines())]
     for line in code:
         line = line.partition(" # ")[0]
-        options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", line))
+        options = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", line))
         verb = re.search(r"(?:^|[\s/])snellen ([a-z][a-z-]*)(?=\s|$)", line)
         if verb and not line.lstrip().startswith(("import", "from")):
             assert verb[1] in known, f"{path.name}: there is no command {verb[0].strip()!r}"
@@ -76,7 +76,7 @@ def test_commands_and_options_exist(path: Path) -> None:
 
 
 def test_the_guide_tells_every_option_of_run() -> None:
-    told = set(re.findall(r"`(--[a-z-]+)", GUIDE.read_text(encoding="utf-8")))
+    told = set(re.findall(r"`(--[a-z][a-z0-9-]*)", GUIDE.read_text(encoding="utf-8")))
     options = {option for option in commands()["run"] if option.startswith("--")}
     assert options - {"--help"} <= told
 

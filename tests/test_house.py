@@ -17,7 +17,7 @@ FILES = sorted(HOUSE.rglob("*.py"))
 TOP = (
     "cli", "cli_call", "cli_data", "cli_experiments", "cli_options", "experiments", "show_experiments", "cli_augment",
     "policy", "testing", "testing_losses", "cases", "healthy", "verbs", "prepare", "opening",
-    "curate", "second_opinion", "survey", "ending", "derived", "soup", "pick", "temper", "result",
+    "curate", "inference", "validation", "second_opinion", "survey", "ending", "derived", "soup", "pick", "temper", "result",
     "entry", "show", "show_answer", "described", "progress", "__main__", "__init__",
 )  # fmt: skip
 # A room is a folder, or a file that lies in no room.

@@ -89,7 +89,7 @@ def test_new_photos_get_masks_of_their_own_size(answer: dict[str, Any], tmp_path
     told = verbs.predict(case.folder, tmp_path / "新 new", out=tmp_path / "out")
     with (tmp_path / "out" / "predictions.csv").open(encoding="utf-8-sig", newline="") as table:
         rows = {Path(row["path"]).stem: row for row in csv.DictReader(table)}
-    classes = Run.open(next((case.folder / "runs").iterdir())).catalog.classes
+    classes = Run.open(next((case.folder / "runs").iterdir())).predictions("val").classes
     for name, width in (("one", photo.width), ("tall", photo.width // 4)):
         with Image.open(tmp_path / "out" / rows[name]["picture"]) as mask:
             assert (mask.mode, mask.size) == ("P", (width, photo.height))

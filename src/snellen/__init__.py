@@ -13,7 +13,20 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["apply", "audit", "demo", "diagnose", "heal", "predict", "report", "review", "run", "ship", "train"]
+__all__ = [
+    "apply",
+    "audit",
+    "demo",
+    "diagnose",
+    "heal",
+    "predict",
+    "report",
+    "review",
+    "run",
+    "ship",
+    "train",
+    "validate",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -75,7 +75,16 @@ def of_recipe(given: Mapping[str, Any]) -> dict[str, Any]:
 def as_asked(given: Mapping[str, Any]) -> tuple[str, str]:
     """What a reason for the stages begins with where the user asked for a number of epochs, in both languages."""
     count = given.get("epochs")
-    return (f"{count} epochs were asked for: ", f"按要求共 {count} 轮：") if count else ("", "")
+    return (
+        (f"{epochs_of(count)} {'was' if count == 1 else 'were'} asked for: ", f"按要求共 {count} 轮：")
+        if count
+        else ("", "")
+    )
+
+
+def epochs_of(count: int) -> str:
+    """A number of epochs in words."""
+    return f"{count} epoch" if count == 1 else f"{count} epochs"
 
 
 def _leaked(leaked: tuple[str, ...]) -> tuple[Choice, ...]:
@@ -230,7 +239,7 @@ def _mixes(epochs: Mapping[str, int]) -> Choice:
     reason = (
         "small data and many epochs: CutMix is preferred to harder crops"
         if long
-        else f"{epochs['all']} epochs over all layers are too few for mixed images to pay; the proof may still try them"
+        else f"{epochs_of(epochs['all'])} over all layers: too few for mixed images to pay; the proof may still try them"
     )
     return Choice("augment.cutmix", 1.0 if long else 0.0, reason, "SPEC D8", "轮数多时用 CutMix，轮数少时不用")
 
@@ -245,7 +254,7 @@ def _stages(epochs: Mapping[str, int], boost: float, steps: int, given: Mapping[
     note = (
         ""
         if boost == 1
-        else f", times {boost:.1f} because {epochs['all']} epochs replace the {FULL['all']} it was set for"
+        else f", times {boost:.1f} in {epochs_of(epochs['all'])} instead of the {FULL['all']} it was set for"
     )
     faster = FASTER if epochs["all"] and steps < FEW_STEPS else 1.0
     note += f", and times {faster:g} because all layers take only {steps} steps" if faster > 1 else ""
@@ -263,7 +272,7 @@ def _stages(epochs: Mapping[str, int], boost: float, steps: int, given: Mapping[
         ("last", "last two stages", "1e-4", "最后两段"),
         ("all", "all layers", "5e-5", "全部"),
     )
-    shares = ", ".join(f"{words} {epochs[name]} epochs at {rate}" for name, words, rate, _ in told if epochs[name])
+    shares = ", ".join(f"{words} {epochs_of(epochs[name])} at {rate}" for name, words, rate, _ in told if epochs[name])
     reason = f"{asked}{shares} with warm-up and cosine (rates for optim.lr 2e-4){note}"
     shares_zh = "，再".join(f"{words}训练 {epochs[name]} 轮" for name, _, _, words in told if epochs[name])
     zh = f"{asked_zh}{shares_zh}；学习率依次降低"
@@ -272,9 +281,9 @@ def _stages(epochs: Mapping[str, int], boost: float, steps: int, given: Mapping[
 
 def _partial(epochs: Epochs) -> tuple[str, str, str]:
     """Reason, source and Chinese reason of stages that leave the beginning of the network frozen."""
-    last = f", then its last two stages {epochs['last']} epochs" if epochs["last"] else ""
+    last = f", then its last two stages {epochs_of(epochs['last'])}" if epochs["last"] else ""
     reason = (
-        f"the budget does not hold enough epochs over all layers: the head is trained {epochs['head']} epochs on what the "
+        f"the budget does not hold enough epochs over all layers: the head is trained {epochs_of(epochs['head'])} on what the "
         f"frozen part gives, which is computed once{last}; that leaves time for larger images"
     )
     zh = f"，再训练最后两段 {epochs['last']} 轮" if epochs["last"] else ""
@@ -304,7 +313,7 @@ def _views(facts: Mapping[str, Any], epochs: Epochs) -> tuple[Choice, ...]:
         return (Choice("train.views", views, reason, "SPEC M3", f"冻结的主干只对每张图的 {views} 个增强视图各算一次"),)
     reason = "the head reads the images as they are, which the audit has shown to the network already"
     found = Choice("train.views", views, reason, "SPEC M3", "头部只读原图：审核时已经过网络，不必再算")
-    fresh = f"{epochs['last']} epochs of the last stages are few: each of them sees every image augmented afresh"
+    fresh = f"the last stages have {epochs_of(epochs['last'])} only: each sees every image augmented afresh"
     own = Choice(
         "train.cache", cache_for(epochs), fresh, "SPEC M3", f"最后两段只训练 {epochs['last']} 轮，每轮重新增强图像"
     )

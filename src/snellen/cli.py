@@ -166,17 +166,20 @@ def heal(folder: CASE, budget: BUDGET = None, lang: LANG = "en", json: JSON = Fa
     )
 
 
-def ship(folder: CASE, json: JSON = False, parts: PARTS = None) -> None:
+def ship(
+    folder: CASE, json: JSON = False, parts: PARTS = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Also a file of eight bits, compared with the whole one on the validation images.")] = False,
+) -> None:  # fmt: skip
     """Export a case's model again and check the file.
 
-    ONNX, compared with the trained model; exit code 1 where they differ.
+    ONNX, compared with the trained model; exit code 1 where they differ, or where eight bits may cost more than a point.
 
     Example: snellen ship snellen-runs/photos-20260101-120000
     """
     from snellen import show
 
     with cli_call.ready(parts, None) as (verbs, _):
-        artifacts = verbs.ship(folder)
+        artifacts = verbs.ship(folder, int8=int8)
     show.artifacts(artifacts, json=json)
     if not all(item["ok"] for item in artifacts):
         raise typer.Exit(1)
@@ -198,6 +201,27 @@ def predict(
     with cli_call.watched(parts, None, saves=False, lang=cli_call.lang(lang)) as (verbs, watching):
         told = verbs.predict(folder, images, out=out, **watching)
     show.written(told, json=json)
+
+
+def validate(
+    folder: CASE, data: Annotated[list[Path], typer.Argument(help="Labelled images of another origin, as for snellen run.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write to. Default: validation-NAME in the case.")] = None,
+    lang: LANG = "en", json: JSON = False, parts: PARTS = None,
+) -> None:  # fmt: skip
+    """Score a case's model on data of another origin.
+
+    Says how far the images are from the case's own, and whether statistics of these images, without labels, mend what was lost; exit
+    code 1 where the score does not hold.
+
+    Example: snellen validate snellen-runs/photos-20260101-120000 other-camera/
+    """
+    from snellen import show
+
+    with cli_call.watched(parts, None, saves=False, lang=cli_call.lang(lang)) as (verbs, watching):
+        told = verbs.validate(folder, data, out=out, **watching)
+    show.validated(told, json=json)
+    if not told["holds"]:
+        raise typer.Exit(1)
 
 
 def report(
@@ -274,7 +298,7 @@ def _do(
 
 # In the order in which --help lists them.
 COMMANDS: tuple[Callable[..., None], ...] = (
-    run, audit, review, apply, train, diagnose, explain, heal, ship, predict, agree, export, report, list_, demo, lr_range,
+    run, audit, review, apply, train, diagnose, explain, heal, ship, predict, validate, agree, export, report, list_, demo, lr_range,
     compare_optimizers, compare_models, ablate, search, expand, policy,
 )  # fmt: skip
 for command in COMMANDS:

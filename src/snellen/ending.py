@@ -101,6 +101,22 @@ def _guess(loaded: Loaded, rows: Rows | None) -> float:
     return 0.0 if rows is None else float(loaded.task.guess(rows, loaded.run.catalog, loaded.recipe.metric))
 
 
+def quantised(case: Case, run: Run) -> dict[str, Any]:
+    """Write and judge model.int8.onnx of a run whose model.onnx is there; see ship/int8."""
+    from snellen.ship.int8 import RANGED, int8
+
+    loaded = load(run)
+    catalog, pixels = open_pixels(run.catalog, size=loaded.size, cache=cache_folder())
+    usable = usable_for(loaded.recipe, catalog)
+    train = usable.of("train")
+    # Spread over all of them: neighbours in the catalog may be of one class.
+    some = train.take(np.unique(np.linspace(0, len(train) - 1, min(len(train), RANGED)).astype(int)))
+    budget = (case.read("settings") or {}).get("budget")
+    return int8(
+        loaded, case.folder / "model.onnx", loaded.images(some, pixels), loaded.samples(usable.of("val"), pixels), seconds=timing(budget),
+    )  # fmt: skip
+
+
 def timing(budget: float | None) -> float:
     """Seconds for which the latency is measured."""
     return TIMING if budget is None else min(TIMING, max(LEAST_TIMING, TIMING_SHARE * budget))

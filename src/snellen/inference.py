@@ -37,14 +37,14 @@ def predict(
     given = [Path(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
     named = [pair for source in given for pair in _named(source)]
     place = _fresh(Path(out), given)
-    loaded = _loaded(Path(folder))
+    loaded = loaded_of(Path(folder))
     sayer = ANSWERS.pick(TASKS.constant(loaded.recipe.task, "ANSWER"))(loaded)
     watch({"title": f"predict {len(named)} images"})
     left: Counter[str] = Counter()
     answers: Counter[str] = Counter()
     place.mkdir(parents=True, exist_ok=True)
     # With a mark that says UTF-8: a spreadsheet would take it for another encoding.
-    with (place / TABLE).open("w", encoding="utf-8-sig", newline="") as file:
+    with (place / TABLE).open("w", encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         table = csv.DictWriter(file, ["path", "verdict", *sayer.columns, "picture"], restval="", lineterminator="\n")
         table.writeheader()
         for start in range(0, len(named), TOGETHER):
@@ -58,7 +58,8 @@ def predict(
     return {"files": files, "samples": len(named), "left_out": dict(left), "answers": dict(answers.most_common())}
 
 
-def _loaded(folder: Path) -> Loaded:
+def loaded_of(folder: Path) -> Loaded:
+    """The final run of a case; raises SnellenError where there is none."""
     final = Case(folder).read("final") if (folder / "catalog.parquet").is_file() else None
     if final is None:
         raise SnellenError(

@@ -105,8 +105,51 @@ def artifacts(found: Sequence[Mapping[str, Any]], *, json: bool) -> None:
         print(jsonlib.dumps(plain({"artifacts": list(found)}), ensure_ascii=False, allow_nan=False))
         return
     for item in found:
+        if "parity" not in item:
+            print(_eight(item))
+            continue
         same = item["parity"]
         print(f"{item['format']}: {item['path']}, largest difference {same['max_abs']:.2g} over {same['n']} images")
+
+
+def validated(given: Mapping[str, Any], *, json: bool) -> None:
+    """What validate answers."""
+    if json:
+        print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
+        return
+    out, metric, change = Console(), given["metric"], given["change"]
+
+    def say(text: str, style: str = "") -> None:
+        out.print(safe(text), style=style, highlight=False, soft_wrap=True)
+
+    for why, number in given["left_out"].items():
+        say(f"left out: {number} × {why}")
+    value = given["own"]["value"] + change["effect"]
+    say(
+        f"{metric}: {value:.4f} on {given['samples']} images, {given['own']['value']:.4f} on {given['own']['n']} of the case's own: "
+        f"{change['effect']:+.4f} [{change['low']:+.4f}, {change['high']:+.4f}]"
+    )
+    for name in ("statistics", "features"):
+        if one := given["shift"].get(name):
+            say(
+                f"proxy A-distance of {name}: {one['distance']:.2f} [{one['low']:.2f}, {one['high']:.2f}] (0 alike, 2 always told apart; limit {given['shift']['limit']:g})"
+            )
+    if better := given["adapted"]:
+        say(
+            f"statistics of these images: {metric} {better['effect']:+.4f} [{better['low']:+.4f}, {better['high']:+.4f}] on {better['n']} images, each half by the other's"
+        )
+    say(given["advice"], "bold")
+    for file in given["files"]:
+        say(file)
+
+
+def _eight(item: Mapping[str, Any]) -> str:
+    """What became of the file in eight bits."""
+    times = f"{item['latency_ms']['median']:.2f} ms instead of {item['latency_ms_before']['median']:.2f}"
+    room = f"{item['bytes'] / 1e6:.1f} MB instead of {item['bytes_before'] / 1e6:.1f}"
+    change = f"{item['metric']} {item['before']:.4f} → {item['after']:.4f}, {item['effect']:+.4f} [{item['low']:+.4f}, {item['high']:+.4f}]"
+    verdict = "" if item["ok"] else f"; a loss of more than {item['most_lost']:g} is not excluded: keep the whole file"
+    return f"{item['format']}: {item['path']}, {room}, {times}, {change} on {item['n']} validation images{verdict}"
 
 
 def changes(given: Mapping[str, Any], *, json: bool) -> None:

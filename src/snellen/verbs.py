@@ -156,9 +156,12 @@ def heal(
     )  # fmt: skip
 
 
-def ship(folder: str | Path, *, watch: Watch = lambda event: None) -> list[dict[str, Any]]:
-    """Export the final run of a case again and check it; returns the artifacts."""
-    from snellen.ending import export
+def ship(
+    folder: str | Path, *, int8: bool = False, watch: Watch = lambda event: None
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Export the final run of a case again and check it; returns the artifacts. `int8`: also with eight bits, compared with the
+    whole file on validation images."""
+    from snellen.ending import export, quantised
     from snellen.ship.gates import parity_gates
 
     case = Case(Path(folder))
@@ -173,8 +176,11 @@ def ship(folder: str | Path, *, watch: Watch = lambda event: None) -> list[dict[
         # What was exported before is no longer there to be judged.
         others = [gate for gate in final["gates"] if not gate["name"].startswith("parity_")]
         final["gates"] = [*others, *parity_gates(run.recipe.gates, artifacts)]
+    if int8:
+        watch({"title": "int8"})
+        final["int8"] = quantised(case, run)
     case.write("final", final)
-    return artifacts
+    return [*artifacts, *([final["int8"]] if int8 else [])]
 
 
 def predict(
@@ -184,6 +190,15 @@ def predict(
     from snellen.inference import predict as answers
 
     return answers(folder, paths_of(images), out=Path(out), watch=watch)
+
+
+def validate(
+    folder: str | Path, sources: Sources, *, out: str | Path | None = None, watch: Watch = lambda event: None
+) -> dict[str, Any]:  # fmt: skip
+    """Let the final run of a case answer labelled images of another origin; see `snellen.validation`."""
+    from snellen.validation import validate as answers
+
+    return answers(folder, paths_of(sources), out=path_of(out), watch=watch)
 
 
 def report(folder: str | Path, *, lang: str = "en", out: str | Path | None = None) -> Path:

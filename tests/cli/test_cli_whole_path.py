@@ -174,6 +174,19 @@ def test_ship_again(done: Done) -> None:
     assert (done.folder / "model.onnx").stat().st_mtime_ns > before
 
 
+def test_ship_in_eight_bits_says_what_it_costs(done: Done, elsewhere: Path) -> None:
+    answer = call("ship", done.folder, "--int8", "--json")
+    assert answer.exit_code in (0, 1), answer.stderr
+    artifact, eight = json.loads(answer.stdout)["artifacts"]
+    assert (artifact["format"], eight["format"]) == ("onnx", "onnx int8")
+    assert answer.exit_code == (0 if eight["ok"] else 1)
+    assert eight["bytes"] < 0.5 * eight["bytes_before"]
+    assert (done.folder / "model.int8.onnx").stat().st_size == eight["bytes"]
+    assert eight["n"] == len(Case(done.folder).catalog.of("val"))
+    text = verbs.report(done.folder, lang="en", out=elsewhere / "eight.html").read_text(encoding="utf-8")
+    assert "In eight bits (model.int8.onnx)" in text
+
+
 def test_predict_says_of_a_file_what_the_test_said_of_it(done: Done, elsewhere: Path) -> None:
     case = Case(done.folder)
     rows = case.run(*case.read("final")["run"].rsplit("-s", 1)).predictions("test")

@@ -16,7 +16,7 @@ def test_a_recipe_is_not_adopted_against_itself(recorded, samples: int, spread: 
     assert low <= adopted / 200 <= high
 
 
-@pytest.mark.parametrize("metric", ["recall_macro", "log_loss", "calibrated_log_loss"])
+@pytest.mark.parametrize("metric", ["recall_macro", "f1_macro", "auc", "log_loss", "calibrated_log_loss"])
 def test_other_metrics_hold_the_budget_too(recorded, metric: str) -> None:
     assert false_adoptions(recorded(10, 200, seed=7), metric=metric)[0] <= 10
 

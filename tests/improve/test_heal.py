@@ -54,6 +54,41 @@ def test_harm_is_seen_with_the_first_seed(pretended: Pretended, remedies) -> Non
     assert len(pretended.trained_runs) == 2
 
 
+def test_what_cannot_be_trained_is_rejected_and_the_next_is_tried(
+    pretended: Pretended, remedies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remedies("harmful", "good")
+    real = pretended.trained
+
+    def trained(lab: Lab, recipe: Recipe, seed: int, **given: Any) -> Any:
+        if pretended.gain(recipe) < 0:
+            raise SnellenError("this network has no such switch")
+        return real(lab, recipe, seed, **given)
+
+    monkeypatch.setattr(pretended, "trained", trained)
+    healed = heal(pretended.lab(), RECIPE, ())
+    verdicts = by_name(healed)
+    assert (verdicts["harmful"].decision, verdicts["harmful"].effect) == ("reject", None)
+    assert verdicts["harmful"].reason == "cannot be trained: this network has no such switch"
+    assert verdicts["good"].decision == "adopt"
+
+
+def test_a_recipe_that_cannot_be_trained_is_an_error(
+    pretended: Pretended, remedies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remedies("good")
+    real = pretended.trained
+
+    def trained(lab: Lab, recipe: Recipe, seed: int, **given: Any) -> Any:
+        if seed == 1 and recipe.id == RECIPE.id:
+            raise SnellenError("the disk is full")
+        return real(lab, recipe, seed, **given)
+
+    monkeypatch.setattr(pretended, "trained", trained)
+    with pytest.raises(SnellenError, match="the disk is full"):
+        heal(pretended.lab(), RECIPE, ())
+
+
 def test_looks_that_a_remedy_did_not_need_go_to_the_next(pretended: Pretended, remedies) -> None:
     """A remedy that is clearly worse with one seed has cost no look."""
     remedies("harmful", "good")

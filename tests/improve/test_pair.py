@@ -45,7 +45,7 @@ def test_effect_is_the_difference_of_the_metric(recorded) -> None:
 
 def test_order_of_samples_does_not_matter(recorded) -> None:
     before, after = recorded(2, 80), recorded(2, 80, start=2)
-    for metric in ("accuracy", "recall_macro", "log_loss"):
+    for metric in ("accuracy", "recall_macro", "f1_macro", "auc", "log_loss"):
         plain = pair(before, after, metric=metric, level=0.95)
         mixed = pair(before, [shuffled(item) for item in after], metric=metric, level=0.95)
         assert (mixed.effect, mixed.low, mixed.high) == pytest.approx((plain.effect, plain.low, plain.high))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, log_loss, recall_score
+from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score, roc_auc_score
 
 from snellen.improve.score import own, paired, scores
 from snellen.run import Predictions
@@ -15,6 +15,8 @@ def test_weighted_means_are_the_metrics(recorded) -> None:
         "accuracy": accuracy_score(rows.targets, rows.predicted),
         "recall_macro": recall_score(rows.targets, rows.predicted, average="macro"),
         "log_loss": -log_loss(rows.targets, rows.probabilities),
+        "f1_macro": f1_score(rows.targets, rows.predicted, average="macro"),
+        "auc": np.mean([roc_auc_score(rows.targets == k, rows.probabilities[:, k]) for k in range(len(rows.classes))]),
     }
     task = "classification"
     assert set(expected) == set(own(task)) == set(paired(task)) - {"calibrated_log_loss"}
@@ -67,3 +69,33 @@ def test_refusals(recorded) -> None:
         scores(Predictions(rows.ids, rows.targets, rows.probabilities * np.nan, rows.classes), "accuracy")
     with pytest.raises(SnellenError, match="no samples"):
         scores(Predictions((), rows.targets[:0], rows.probabilities[:0], rows.classes), "accuracy")
+
+
+@pytest.mark.parametrize("metric", ["f1_macro", "auc"])
+def test_influence_values_spread_as_the_metric_does(recorded, metric: str) -> None:
+    """Their standard error is that of the metric over images drawn anew."""
+    rows = recorded(1, 300)[0]
+    values, weights = scores(rows, metric)
+    assert (weights == 1).all()
+    chance = np.random.default_rng(0)
+    drawn = []
+    for _ in range(300):
+        places = chance.integers(0, 300, 300)
+        part = Predictions(
+            tuple(str(place) for place in range(300)), rows.targets[places], rows.probabilities[places], rows.classes
+        )
+        drawn.append(scores(part, metric)[0].mean())
+    assert values.std(ddof=1) / np.sqrt(300) == pytest.approx(np.std(drawn, ddof=1), rel=0.2)
+
+
+def test_a_class_that_is_only_predicted_is_none_of_f1() -> None:
+    shares = np.eye(3)[[0, 0, 1, 2, 1]] * 0.8 + 0.1
+    rows = Predictions(tuple("abcde"), np.asarray([0, 0, 1, 1, 1]), shares, ("x", "y", "z"))
+    values, _ = scores(rows, "f1_macro")
+    assert values.mean() == pytest.approx((1.0 + 0.8) / 2)
+
+
+def test_one_class_alone_has_no_area() -> None:
+    rows = Predictions(("a", "b"), np.asarray([0, 0]), np.asarray([[0.7, 0.3], [0.6, 0.4]]), ("x", "y"))
+    with pytest.raises(SnellenError, match="one class alone"):
+        scores(rows, "auc")

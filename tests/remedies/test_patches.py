@@ -117,6 +117,10 @@ def test_broken_trainings() -> None:
     assert answer("freeze_norm", **unstable) is None
     assert answer("freeze_norm", BARE.change({"train.batch": 8}), **unstable) == {"train.freeze_norm": True}
     assert answer("freeze_norm", rule="broken_norm") == {"train.freeze_norm": True}
+    high = {"rule": "rate_too_high", "sign": "harm"}
+    assert answer("freeze_norm", **high) == {"train.freeze_norm": True}
+    assert answer("freeze_norm", BARE.change({"optim.lr": 2e-2}), **high) is None
+    assert answer("freeze_norm", rule="rate_too_high", sign="rising") is None
 
 
 def test_too_little_training() -> None:
@@ -213,3 +217,15 @@ def test_images_grow_to_the_size_of_evaluation_and_no_further() -> None:
     small = BARE.change({"data.size": 32, "data.eval_size": 48})
     assert answer("larger_images", small, "size_too_small") == {"data.size": 48}
     assert answer("larger_images", small.change({"data.eval_size": 32}), "size_too_small") is None
+
+
+def test_masks_are_varied_in_the_condition_of_the_worst_images() -> None:
+    asked = {"condition": "brightness", "direction": "low"}
+    recipe = BARE.change(
+        {"augment.parts": [{"name": "flip"}, {"name": "brightness_contrast", "settings": {"brightness": 0.2}}]}
+    )
+    patch = answer("condition_augment", recipe, **asked)
+    assert [part["name"] for part in patch["augment.parts"]] == ["flip", "brightness_contrast"]
+    assert patch["augment.parts"][1]["settings"]["brightness"] == 0.4
+    assert answer("condition_augment", recipe.change(patch).resolve(), **asked) is None
+    assert answer("condition_augment", recipe, condition="annotator", direction="anna") is None

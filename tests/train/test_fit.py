@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from snellen.rules.run.memory_bound import memory_bound
 from snellen.train import loop
 from snellen.train.fit import fitted
 from snellen.train.machine import Setting
@@ -153,6 +154,10 @@ def test_a_training_short_of_memory_goes_on_in_parts(
     assert tried[0] == 1
     assert set(tried[1:]) == {2}
     assert not differ(weights_of(wanted), weights_of(run))
+    assert [item.get("parts") for item in run.signals("memory")] == [2, 2]
+    assert "parts" not in wanted.signals("memory")[-1], "that was what the recipe asked for"
+    (finding,) = memory_bound(run)
+    assert (finding.evidence["kind"], finding.evidence["parts"]) == ("cut", 2)
 
 
 def test_resumed_training_keeps_its_parts(trained, weights_of, differ, monkeypatch: pytest.MonkeyPatch) -> None:

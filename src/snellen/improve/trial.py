@@ -12,7 +12,7 @@ from snellen.improve.lab import Lab
 from snellen.improve.pair import Effect, pair
 from snellen.recipe import Recipe
 from snellen.rows import Rows
-from snellen.values import Decision, Remedy, Verdict
+from snellen.values import Decision, Remedy, SnellenError, Verdict
 
 # Level of the look after the first seed, which can only reject.
 FUTILE = 0.95
@@ -30,7 +30,9 @@ def verify(lab: Lab, recipe: Recipe, remedy: Remedy, budget: Budget, *, seconds:
     """Train both arms with seed after seed and look after the second, third, …; the verdict counts its looks.
 
     `seconds` is the expected cost of one run of `recipe` (a remedy that trains longer costs more, by its epochs); where the time left does not hold the next look, the verdict is undecided.
-    After the first seed there is a look that can only reject: it claims nothing, so it costs no budget.
+    After the first seed there is a look that can only reject: it claims nothing, so it costs no budget. A remedy that cannot be
+    trained (its setting does not fit the model or the machine) is rejected with what was said; raises SnellenError where the
+    recipe itself cannot.
     """
     start = time.perf_counter()
     candidate = recipe.change(remedy.patch)
@@ -50,7 +52,13 @@ def verify(lab: Lab, recipe: Recipe, remedy: Remedy, budget: Budget, *, seconds:
             seed = recipe.seed + number
             new = not lab.case.run(arm.id, seed).done
             title = f"{remedy.name}: {'without' if arm is recipe else 'with'}, seed {seed}" if new else ""
-            rows.append(lab.validation(arm, seed, title=title))
+            try:
+                rows.append(lab.validation(arm, seed, title=title))
+            except SnellenError as error:
+                if arm is recipe:
+                    raise
+                said = f"cannot be trained: {error}"
+                return _verdict(remedy, recipe, candidate, None, "reject", said, time.perf_counter() - start)
         effect, decision, reason = _look(arms, recipe, remedy, budget, last=number == seeds - 1)
         if decision != "continue":
             break

@@ -51,7 +51,7 @@ NAMED: tuple[tuple[tuple[str, ...], Parts], ...] = (
 def aimed_augment(finding: Finding, recipe: Recipe) -> Remedy | None:
     """Aim augmentations at the finding's class; None where they are there already or no part fits the condition."""
     condition, name = str(finding.evidence["condition"]), str(finding.evidence["class"])
-    parts = _fitting(condition, str(finding.evidence["direction"]))
+    parts = fitting(condition, str(finding.evidence["direction"]))
     old = [part.model_dump(mode="json") for part in recipe.augment.aimed]
     new = [{"name": part, "settings": dict(values), "classes": [name]} for part, values in parts]
     new = [part for part in new if part not in old]
@@ -68,7 +68,8 @@ def aimed_augment(finding: Finding, recipe: Recipe) -> Remedy | None:
     )
 
 
-def _fitting(condition: str, direction: str) -> Parts:
+def fitting(condition: str, direction: str) -> Parts:
+    """Parts that make images of a condition; none where augmentation has no answer to it."""
     if (condition, direction) in MEASURED:
         return MEASURED[condition, direction]
     if condition == "annotator":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from snellen.recipe import Recipe
 from snellen.values import Finding, Remedy, Safety
 
-CURES = ("broken_norm",)
+CURES = ("broken_norm", "batch_too_small")
 SOURCE = "SPEC S4; statistics of small batches are noisy: Wu & He 2018, arXiv:1803.08494, fig. 1."
 SAFETY: Safety = "trade-off"
 ORDER = 212

@@ -1,4 +1,4 @@
-"""What the page works out of stored rows: recall per class, confusion, calibration. NumPy only."""
+"""What the page works out of stored rows: precision, recall and F1 of each class, confusion, calibration. NumPy only."""
 
 from __future__ import annotations
 
@@ -21,6 +21,19 @@ class ClassRecall:
     low: float
     high: float
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """Of one class: `recall` (right of the `count` rows that are of it) and `precision` (right of the `said` rows that were taken
+    for it) as (value, low, high) with Wilson 95 % intervals, None where there is no such row; `f1` = 2 right / (count + said)."""
+
+    name: str
+    count: int
+    said: int
+    precision: tuple[float, float, float] | None
+    recall: tuple[float, float, float] | None
+    f1: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,19 @@ def recalls(rows: Predictions) -> list[ClassRecall]:
         right, count = int(matrix[index, index]), int(matrix[index].sum())
         low, high = wilson(right, count)
         found.append(ClassRecall(name, right / count if count else None, low, high, count))
+    return found
+
+
+def by_class(rows: Predictions) -> list[ClassScores]:
+    """Precision, recall and F1 of every class, in class order."""
+    matrix = confusion(rows)
+    found = []
+    for right, count, said, name in zip(
+        matrix.diagonal().tolist(), matrix.sum(axis=1).tolist(), matrix.sum(axis=0).tolist(), rows.classes, strict=True
+    ):
+        precision, recall = ((right / n, *wilson(right, n)) if n else None for n in (said, count))
+        f1 = 2 * right / (count + said) if count + said else None
+        found.append(ClassScores(name, count, said, precision, recall, f1))
     return found
 
 

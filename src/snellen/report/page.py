@@ -113,6 +113,7 @@ def _views(material: Material, words: Words) -> dict[str, Any]:
         "untried": proofs.untried(material, words),
         "ending": (proofs.soup(material, words), proofs.pick(material, words), proofs.temperature(material, words)),
         "artifacts": tables.artifacts(material, words),
+        "eight": tables.eight_bits(material, words),
         "again": tables.reproduce(material, words),
     }
 

@@ -144,6 +144,7 @@ def _network(recipe: Recipe, words: Words) -> tuple[str, list[str]]:
     extras = [f"dropout {model.dropout:g}"] if model.dropout else []
     extras += [f"drop path {model.drop_path:g}"] if model.drop_path else []
     extras += [f"EMA {train.ema:g}"] if train.ema else []
+    extras += [words("pipeline.still")] if train.freeze_norm else []
     batch = f"{train.batch} × {train.parts}" if train.parts > 1 else f"{train.batch}"
     second = f"{visible(optim.name)} · {words('pipeline.decay', {'decay': optim.weight_decay})} · batch {batch}"
     second += f" · {words('pipeline.clip', {'clip': optim.clip})}" if optim.clip else ""

@@ -65,7 +65,7 @@ def _kind(verdict: Verdict) -> str:
         return "same"
     if verdict.high is not None and verdict.high < 0:
         return "worse"
-    known = {"a trade-off": "tradeoff", "no useful gain": "small"}
+    known = {"a trade-off": "tradeoff", "no useful gain": "small", "cannot be trained": "impossible"}
     return next((kind for words, kind in known.items() if verdict.reason.startswith(words)), "taken_back")
 
 

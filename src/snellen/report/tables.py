@@ -136,6 +136,22 @@ def artifacts(material: Material, words: Words) -> list[View]:
     return files + [_engine(item, words) for item in material.final.get("latency") or ()]
 
 
+def eight_bits(material: Material, words: Words) -> str:
+    """A sentence about the file of eight bits; nothing where none was made."""
+    made = material.final.get("int8")
+    if not made:
+        return ""
+    metric = made["metric"]
+    low, middle, high = (words.effect(metric, made[key]) for key in ("low", "effect", "high"))
+    told = {
+        "path": made["path"], "size": size(number(made["bytes"])), "size_before": size(number(made["bytes_before"])),
+        "time": _milliseconds(made["latency_ms"]["median"]), "time_before": _milliseconds(made["latency_ms_before"]["median"]),
+        "metric": words.label("metrics", metric), "change": f"{middle} [{low}, {high}] {words.unit(metric)}", "n": made["n"],
+        "agreement": f"{made['agreement']:.1%}",
+    }  # fmt: skip
+    return words("export.int8", told) + ("" if made["ok"] else f" {words('export.int8_loses')}")
+
+
 def _artifact(item: Mapping[str, Any], words: Words) -> View:
     latency, parity = item.get("latency_ms") or {}, item.get("parity") or {}
     timed = {"batch": latency.get("batch", 1), "n": latency.get("n")}

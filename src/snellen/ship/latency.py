@@ -25,14 +25,33 @@ def latency(
     timed calls. Turns go A B B A, so that a slow drift (heat, another program) cancels. `model` takes what
     the file takes.
     """
-    opened = session(onnx_path)
-    name = opened.get_inputs()[0].name
-    pixels = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
+    pixels = _pixels(size)
     tensor = torch.from_numpy(pixels)
     with torch.inference_mode():
-        eager, exported = _in_turns(lambda: model(tensor), lambda: opened.run(None, {name: pixels}), seconds)
+        eager, exported = _in_turns(lambda: model(tensor), _asked(onnx_path, pixels), seconds)
     first = {"engine": "torch", "median_ms": _median(eager), "p95_ms": _p95(eager), "n": len(eager)}
-    return first, {"median": _median(exported), "p95": _p95(exported), "n": len(exported), "batch": 1}
+    return first, _told(exported)
+
+
+def of_two(first: Path, second: Path, *, size: int, seconds: float = 4.0) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same of two files, in turns: {"median", "p95", "n", "batch"} of each."""
+    pixels = _pixels(size)
+    one, other = _in_turns(_asked(first, pixels), _asked(second, pixels), seconds)
+    return _told(one), _told(other)
+
+
+def _pixels(size: int) -> np.ndarray:
+    return np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
+
+
+def _asked(path: Path, pixels: np.ndarray) -> Callable[[], Any]:
+    opened = session(path)
+    name = opened.get_inputs()[0].name
+    return lambda: opened.run(None, {name: pixels})
+
+
+def _told(times: list[float]) -> dict[str, Any]:
+    return {"median": _median(times), "p95": _p95(times), "n": len(times), "batch": 1}
 
 
 def _in_turns(first: Callable[[], Any], second: Callable[[], Any], seconds: float) -> tuple[list[float], list[float]]:

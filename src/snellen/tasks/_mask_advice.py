@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from snellen.advise import LIGHT, Advice, Choice, as_asked, of_recipe
+from snellen.advise import LIGHT, Advice, Choice, as_asked, epochs_of, of_recipe
 from snellen.budget import PROOF, Cost, left, seconds
 from snellen.catalog import Catalog
 from snellen.recipe import Recipe
@@ -272,7 +272,7 @@ def _augment(facts: _Facts) -> Choice:
 def _cycle(alone: int, count: int, given: Mapping[str, Any]) -> Choice:
     asked, asked_zh = as_asked(given)
     reason = (
-        f"the new decoder alone for {alone} epochs, so that its noise does not flow into the pretrained encoder, then "
+        f"the new decoder alone for {epochs_of(alone)}, so that its noise does not flow into the pretrained encoder, then "
         if alone
         else "so few epochs have none to spare for the decoder alone: "
     )

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from snellen.advise import Advice, Choice, as_asked, of_recipe
-from snellen.budget import Cost, left
+from snellen.advise import Advice, Choice, as_asked, epochs_of, of_recipe
+from snellen.budget import STEP, WARP, Cost, left
 from snellen.catalog import Catalog
 from snellen.recipe import Recipe
 
@@ -51,8 +51,8 @@ def advice(
     facts = facts_of(catalog, base, sizes[0], left(cost, budget or 0.0))
     images = int(given.get("train.batch") or min(PATCHES, facts.n))
     each = int(given.get("degrade.patches") or max(1, PATCHES // images))
-    a_pass, looks = _seconds(facts, cost, base, sizes[0], each)
     steps = -(-facts.n // images)
+    a_pass, looks = _seconds(facts, cost, base, sizes[0], each, steps)
     passes = int(
         given.get("train.passes") or (_passes(facts.time, a_pass, steps) if budget else max(1, round(FEWEST / steps)))
     )
@@ -82,10 +82,12 @@ def _epochs(budget: float | None, time: float, seconds: float, steps: int) -> tu
     return max(2, min(MOST, int(time / seconds))), False
 
 
-def _seconds(facts: Facts, cost: Cost, base: Recipe, size: int, each: int) -> tuple[float, float]:
-    """Of a pass through the training images, and of an evaluation."""
+def _seconds(facts: Facts, cost: Cost, base: Recipe, size: int, each: int, steps: int) -> tuple[float, float]:
+    """Of a pass of so many steps through the training images, and of an evaluation."""
     evaluated = facts.n_val + min(base.train.gap_samples, facts.n)
-    return facts.n * each * cost.step(size), evaluated * (facts.patches_each * cost.forward(size) + SCORED)
+    return facts.n * each * cost.step(size) * WARP + steps * STEP, evaluated * (
+        facts.patches_each * cost.forward(size) + SCORED
+    )
 
 
 def _passes(time: float, seconds: float, steps: int) -> int:
@@ -152,6 +154,6 @@ def _stages(epochs: int, given: Mapping[str, Any], budget: float | None, left: f
         time = f"a share of {budget:.0f} s, so that a remedy can be proved in pairs"
     stages = [{"name": "all", "unfreeze": "all", "epochs": epochs, "lr_scale": 1.0, "warmup": min(1.0, epochs / 10)}]
     return Choice(
-        "stages", stages, f"{asked}{epochs} epochs of all layers, {time}; nothing is pretrained, so nothing is frozen first", "SPEC M3, L5",
+        "stages", stages, f"{asked}{epochs_of(epochs)} of all layers, {time}; nothing is pretrained, so nothing is frozen first", "SPEC M3, L5",
         f"{asked_zh}全部层训练 {epochs} 轮；没有预训练部分，无需分阶段",
     )  # fmt: skip

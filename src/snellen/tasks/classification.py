@@ -24,8 +24,8 @@ from snellen.values import SnellenError
 
 DATA = "classification"
 RECIPE = {"metric": "accuracy"}
-OWN = ("accuracy", "log_loss", "recall_macro")
-PAIRED = ("accuracy", "calibrated_log_loss", "log_loss", "recall_macro")
+OWN = ("accuracy", "auc", "f1_macro", "log_loss", "recall_macro")
+PAIRED = ("accuracy", "auc", "calibrated_log_loss", "f1_macro", "log_loss", "recall_macro")
 SMOOTH = "calibrated_log_loss"
 READER = "labels"
 PICTURES = "gradcam"

@@ -26,6 +26,8 @@ from snellen.train.source import Samples, at_once
 # is worth three passes.
 MOST, LEAST, SHARE, STEP = 64, 8, 0.004, 3
 MOST_EXCHANGED, LEAST_EXCHANGED = 128, 30
+# Batches up to so many images have statistics of their own that are looked at too.
+SMALL = 8
 # Activations that are off on one side, by the name of their class. Gates (sigmoid, tanh) have no such side.
 ONE_SIDED = ("relu", "silu", "swish", "gelu", "mish")
 
@@ -34,13 +36,15 @@ ONE_SIDED = ("relu", "silu", "swish", "gelu", "mish")
 class Look:
     """`units` and `dead` by section: how many channels follow an activation, and how many of them were never above 0 on
     any place of any of the `n` images. `stored`, `batch`: mean loss of these images with batch-norm's stored statistics and
-    with those of the images that go through together; None where no batch-norm trains."""
+    with those of the images that go through together; None where no batch-norm trains. `small`: with those of as many images as
+    a step of this training has, where these are SMALL or fewer."""
 
     n: int
     units: dict[str, int]
     dead: dict[str, int]
     stored: float | None
     batch: float | None
+    small: float | None = None
 
 
 def few(job: Job, epochs: int) -> int:
@@ -60,8 +64,9 @@ def at_end(job: Job, stage: Stage, epoch: int) -> Look | None:
 
 @torch.no_grad()
 def look(job: Job, number: int) -> Look:
-    """Look at the model as it is with the first `number` images of the fixed training subset, and leave it as it was."""
-    samples = job.subset.take(np.arange(number))
+    """Look at the model as it is with `number` images of the fixed training subset, and leave it as it was."""
+    # By key, not by position: the subset may lie class by class, and a batch of one class has other statistics than a step's.
+    samples = job.subset.take(np.argsort(job.subset.keys, kind="stable")[:number])
     job.model.eval()
     with _counted(job.model) as alive:
         stored = _loss(job, samples)
@@ -74,14 +79,16 @@ def look(job: Job, number: int) -> Look:
         dead[section] = dead.get(section, 0) + int((~answered).sum())
     with _batch_norm(job.model) as norms:
         batch = _loss(job, samples) if norms else None
-    return Look(number, units, dead, stored if batch is not None else None, batch)
+        step = job.recipe.train.batch // job.recipe.train.parts
+        small = _loss(job, samples, together=step) if norms and 2 <= step <= SMALL else None
+    return Look(number, units, dead, stored if batch is not None else None, batch, small)
 
 
-def _loss(job: Job, samples: Samples) -> float:
+def _loss(job: Job, samples: Samples, *, together: int = 0) -> float:
     size = job.recipe.data.eval_size or job.recipe.data.size
     images = torch.cat(list(samples.plain(size, *job.normal)))
-    # Even parts, none of them small: batch-norm's own statistics are those of each.
-    parts = images.chunk(-(-len(images) // at_once(size)))
+    # Even parts, none of them small but where that is what is asked: batch-norm's own statistics are those of each.
+    parts = images.chunk(max(1, len(images) // together) if together else -(-len(images) // at_once(size)))
     return float(rows_of(job, samples, outputs(job.model, job.setting, parts)).losses(1e-12).mean())
 
 

@@ -168,7 +168,8 @@ def _step(job: Job, now: Entered, state: State, loss: Any, chosen: np.ndarray) -
 
     state.batch, state.steps, state.stage_steps = state.batch + 1, state.steps + 1, state.stage_steps + 1
     state.epoch_seconds += time.perf_counter() - start
-    return record(value, by_section, lr=lr, clipped=clipped, n=len(chosen), waited=waited, update=update)
+    short = state.parts if state.parts > job.recipe.train.parts else 0
+    return record(value, by_section, lr=lr, clipped=clipped, n=len(chosen), waited=waited, update=update, parts=short)
 
 
 def _seed_dropout(seed: int, device: str) -> None:

@@ -95,10 +95,10 @@ def moved(sections: Mapping[str, list[nn.Parameter]], before: Mapping[str, list[
 
 def record(
     loss: float, by_section: Mapping[str, float], *, lr: float, clipped: bool, n: int, waited: float = 0.0,
-    update: Mapping[str, float] | None = None,
+    update: Mapping[str, float] | None = None, parts: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """What the meters read of one step; `waited`: seconds until its batch was there; `update`: how far it moved the weights,
-    by section, where that was measured."""
+    by section, where that was measured; `parts`: into how many the batch was cut because memory was short (0: it was not)."""
     norm = sum(value**2 for value in by_section.values()) ** 0.5
     found = {
         "loss": loss,
@@ -109,4 +109,4 @@ def record(
         "n": n,
         "waited": waited,
     }
-    return found if update is None else {**found, "update": dict(update)}
+    return found | ({} if update is None else {"update": dict(update)}) | ({"parts": parts} if parts else {})
