@@ -5,8 +5,8 @@
 DATA holds stamps_seg and nuclei_dsb2018_faults. `rate`: 100 times the advised rate. `background`: the rarest class keeps 6 of its
 training images, and cross-entropy without weights counts pixels alone. `masks`: masks that were planted wrong. Beside each the
 same recipe is trained seed after seed, for as long as healing took, and the run that is best on validation is taken: nothing
-but luck. Both answer the same validation and test images and are paired by image. And a training that nobody spoiled, as many epochs
-of the clean data as advice has them, says what there is to heal. OUT/NAME.json is not made again (a healthy training that it lacks is);
+but luck. Both answer the same validation and test images and are paired by image. And trainings that nobody spoiled, as many epochs
+of the clean data as advice has them, say what there is to heal. OUT/NAME.json is not made again (healthy trainings that it lacks are);
 all of them are kept in results/sabotage_dense.json, which CLINIC.md shows.
 """
 
@@ -16,7 +16,7 @@ import argparse
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ from snellen.improve.pair import pair
 from snellen.rows import Rows, Statistics
 from snellen.run import Run
 
-# Training images that the rarest class keeps.
-KEPT = 6
+# Training images that the rarest class keeps; trainings that nobody spoiled.
+KEPT, HEALTHY_SEEDS = 6, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def main() -> None:
             told = scenario(name, given)
             path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         told = json.loads(path.read_text(encoding="utf-8"))
-        if "healthy" not in told:
+        if "healthy_seeds" not in told:
             told = {**told, **healthy(name, given)}
             path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         print(path.read_text(encoding="utf-8"), flush=True)
@@ -131,24 +131,28 @@ def sizes(given: argparse.Namespace) -> list[str]:
 
 
 def healthy(name: str, given: argparse.Namespace) -> dict[str, Any]:
-    """A training that nobody spoiled, of the same seed and as many epochs, and how far the first and the one that was handed over
-    lie behind it: on the images that have the same mask in both, [effect, low, high]."""
+    """Trainings that nobody spoiled, of the first seeds and as many epochs as the first, and how far the spoiled ones of these seeds,
+    and the one that was handed over, lie behind them: [effect, low, high], on the images that have the same mask in both. Pairs of
+    several seeds, because two seeds of one recipe lie apart too."""
     how, folder = SCENARIOS[name], given.out / f"{name}-{given.seed}"
-    first = first_run(folder / "healed")
-    epochs = sum(stage.epochs for stage in first.recipe.stages)
-    words = ["--no-heal", "--task", "segmentation", "--epochs", str(epochs), "--seed", str(given.seed), *sizes(given)]
-    shutil.rmtree(folder / "healthy", ignore_errors=True)
-    snellen(given.data / (how.clean or how.data), folder / "healthy", words)
-    well = final(folder / "healthy")
+    epochs = sum(stage.epochs for stage in first_run(folder / "healed").recipe.stages)
+    controls = sorted(folder.glob("control-*"))[:HEALTHY_SEEDS]
+    well = []
+    for number in range(len(controls)):
+        place = folder / f"healthy-{number}"
+        if not (place / "result.json").is_file():
+            shutil.rmtree(place, ignore_errors=True)
+            words = ["--no-heal", "--task", "segmentation", "--epochs", str(epochs), "--seed", str(given.seed + number)]
+            snellen(given.data / (how.clean or how.data), place, [*words, *sizes(given)])
+        well.append(final(place))
     found: dict[str, Any] = {}
     # The first of those that nothing was done about is the first run once more, with an answer to the test images.
-    for key, run in (("first", final(folder / "control-0")), ("healed", final(folder / "healed"))):
-        effect = pair(*([one] for one in alike(well, run)), metric="miou", level=0.95)
-        found |= {
-            f"{key}_behind": [effect.effect, effect.low, effect.high],
-            "healthy": effect.baseline,
-            "healthy_n": effect.samples,
-        }
+    spoiled, handed = [final(place) for place in controls], [final(folder / "healed")]
+    for key, runs in (("first", spoiled), ("healed", handed)):
+        arms = [alike(*both) for both in zip(well, runs, strict=False)]
+        effect = pair([one for one, _ in arms], [other for _, other in arms], metric="miou", level=0.95)
+        found |= {f"{key}_behind": [effect.effect, effect.low, effect.high], "healthy_n": effect.samples}
+        found |= {"healthy": effect.baseline, "healthy_seeds": effect.seeds} if key == "first" else {}
     return found
 
 
@@ -157,6 +161,8 @@ def alike(one: Run, other: Run) -> tuple[Rows, Rows]:
     mine, theirs = rows(one), rows(other)
     assert isinstance(mine, Statistics)
     assert isinstance(theirs, Statistics)
+    # One copy of the data has names for its classes, the other numbers: the same, in one order.
+    theirs = replace(theirs, classes=mine.classes)
     places, others = (
         {name: place for place, name in enumerate(names(run, told.ids))} for run, told in ((one, mine), (other, theirs))
     )
