@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from snellen.budget import Cost, ending, seconds
+from snellen.budget import Cost, ending
 from snellen.case import Case
 from snellen.catalog import Catalog
 from snellen.data.peek import shorter_side
@@ -146,16 +146,14 @@ def _advised(
         {"key": "train.precision, train.layout", "value": f"{setting.precision}, {setting.layout}", "reason": probed,
          "reason_zh": f"本机实测最快：每张 {costs.size} 像素图像 {costs.all * 1000:.1f} 毫秒，是默认设置的 {costs.gain:.2f} 倍", "source": "probe"}
     )  # fmt: skip
-    counts = [len(catalog.usable().of(split)) for split in ("train", "val")]
-    estimate = seconds(recipe, cost, *counts)
     case.write(
         "plan",
         {
-            "choices": choices, "given": dict(given), "budget": settings.budget, "estimate": estimate, "recipe": recipe.plain(),
+            "choices": choices, "given": dict(given), "budget": settings.budget, "estimate": advice.estimate, "recipe": recipe.plain(),
             "costs": {"seconds_per_image": costs.all, "size": costs.size, "candidates": costs.candidates, "gain": costs.gain},
         },
     )  # fmt: skip
-    watch({"advice": choices, "estimate": estimate})
+    watch({"advice": choices, "estimate": advice.estimate})
     return recipe
 
 
