@@ -123,6 +123,7 @@ def test_spoiled_masks_stand_beside_the_clinic() -> None:
     well = {
         "healthy": 0.35,
         "healthy_n": 40,
+        "healthy_seeds": 3,
         "first_behind": [-0.2, -0.25, -0.15],
         "healed_behind": [-0.01, -0.03, 0.01],
     }
