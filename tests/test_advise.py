@@ -344,8 +344,7 @@ def test_few_steps_of_all_layers_keep_the_pretrained_statistics() -> None:
 
 def test_few_steps_of_all_layers_go_twice_as_fast() -> None:
     few, many = (advised(catalog(train=n, val=60), budget=None, given={"data.size": 128}) for n in (64, 600))
-    rates = [advice.recipe.stages[-1].lr_scale for advice in (few, many)]
     # 25 epochs of 2 and of 19 steps.
-    assert rates == pytest.approx([0.5, 0.25])
+    assert [advice.recipe.stages[-1].lr_scale for advice in (few, many)] == pytest.approx([0.5, 0.25])
     assert "times 2 because all layers take only 50 steps" in next(c.reason for c in few.choices if c.key == "stages")
     assert "times 2" not in next(c.reason for c in many.choices if c.key == "stages")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ import pytest
 from PIL import Image
 
 from snellen import verbs
+from snellen.inference import loaded_of
+from snellen.ship.adapted import adapted
 from snellen.ship.shift import proxy_distance
+from snellen.validation import _exported, _opened
 from snellen.values import SnellenError
 
 SMALL = {
@@ -68,6 +72,19 @@ def test_another_origin_is_seen_and_adapting_is_proved(
         about = {item.key: item.value for item in onnx.load(str(tmp_path / "out" / "adapted.onnx")).metadata_props}
         assert about["adapted"] == "true"
     assert told["holds"] or told["advice"].startswith(("adapt", "retrain"))
+
+
+def test_an_adapted_model_is_exported_and_compared(trained: Path, tmp_path: Path, photos: Callable[..., Path]) -> None:
+    loaded = loaded_of(trained)
+    catalog, pixels, _ = _opened(
+        loaded, [photos(tmp_path / "plain", each=12, classes=("blue", "red"))], lambda event: None
+    )
+    path = _exported(adapted(loaded, catalog, pixels), catalog, pixels, tmp_path / "adapted.onnx")
+    assert onnx.load(str(path)).graph.output[0].name == "probabilities"
+    strict = replace(loaded, recipe=loaded.recipe.change({"gates.parity": 1e-12}))
+    with pytest.raises(SnellenError, match="differs from the adapted model"):
+        _exported(strict, catalog, pixels, tmp_path / "strict.onnx")
+    assert not (tmp_path / "strict.onnx").exists()
 
 
 def test_too_few_images_are_refused(trained: Path, tmp_path: Path, photos: Callable[..., Path]) -> None:

@@ -20,6 +20,7 @@ from snellen.data.exports import export as write_export
 from snellen.data.formats.sizes import sizes
 from snellen.data.read import DRAWN, read
 from snellen.data.split import split
+from snellen.opening import unused
 from snellen.recipe import Recipe
 from snellen.shelf import CATALOG_RULES
 from snellen.train.expand import copies, listed
@@ -106,7 +107,7 @@ def expand(
     classification, for `times` outside of 2 to 10, and for an `out` that is not empty or lies in the data.
     """
     paths = [Path(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
-    folder = _fresh(Path(out), paths)
+    folder = unused(Path(out), paths)
     if not 2 <= times <= 10:
         raise SnellenError(f"times is {times}, expected 2 to 10; 3 to 5 is what small sets are expanded by")
     recipe = Recipe().change({"augment.parts": EXPANDING, **(changes or {})}).resolve()
@@ -127,17 +128,6 @@ def expand(
         "files": [str(folder / "list.csv")], "samples": len(originals) + len(made), "copies": len(made),
         "left_out": skipped,
     }  # fmt: skip
-
-
-def _fresh(folder: Path, paths: Sequence[Path]) -> Path:
-    if folder.exists() and any(folder.iterdir()):
-        raise SnellenError(f"{folder} is not empty; choose another --out")
-    for path in paths:
-        if path.is_dir() and folder.resolve().is_relative_to(path.resolve()):
-            raise SnellenError(
-                f"the output {folder} lies inside the data {path}, which is never written to; choose --out"
-            )
-    return folder
 
 
 def _originals(catalog: Catalog) -> list[dict[str, str]]:

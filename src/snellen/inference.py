@@ -12,6 +12,7 @@ from typing import Any
 from snellen import store
 from snellen.case import Case
 from snellen.data.walk import find_images
+from snellen.opening import unused
 from snellen.run import Run
 from snellen.shelf import ANSWERS, TASKS
 from snellen.ship.loaded import Loaded, load
@@ -36,7 +37,7 @@ def predict(
     """
     given = [Path(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
     named = [pair for source in given for pair in _named(source)]
-    place = _fresh(Path(out), given)
+    place = unused(Path(out), given)
     loaded = loaded_of(Path(folder))
     sayer = ANSWERS.pick(TASKS.constant(loaded.recipe.task, "ANSWER"))(loaded)
     watch({"title": f"predict {len(named)} images"})
@@ -81,17 +82,6 @@ def _named(source: Path) -> Iterator[tuple[Path, Path]]:
         yield source, Path(source.name)
     else:
         raise SnellenError(f"{source} does not exist; give images, or folders of images")
-
-
-def _fresh(folder: Path, given: Sequence[Path]) -> Path:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SnellenError(f"{folder} is not an empty folder; choose another --out")
-    for path in given:
-        if path.is_dir() and folder.resolve().is_relative_to(path.resolve()):
-            raise SnellenError(
-                f"the output {folder} lies inside {path}, which is never written to; choose another --out"
-            )
-    return folder
 
 
 def _kept(said: Said, place: Path, name: Path) -> str:

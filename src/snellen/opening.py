@@ -225,3 +225,15 @@ def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
     if isinstance(tree, dict):
         return {k: v for key, item in tree.items() for k, v in _leaves(item, f"{prefix}{key}.").items()}
     return {prefix[:-1]: tree}
+
+
+def unused(folder: Path, given: Sequence[Path]) -> Path:
+    """A folder to write to; raises SnellenError where it is a file or not empty, or lies in what is `given` to be read."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SnellenError(f"{folder} is not empty or no folder; choose another --out")
+    for path in given:
+        if path.is_dir() and folder.resolve().is_relative_to(path.resolve()):
+            raise SnellenError(
+                f"the output {folder} lies inside the data {path}, which is never written to; choose --out"
+            )
+    return folder

@@ -30,6 +30,8 @@ FAR = 1.0
 LOST, Z95 = 2.0, 1.959963984540054
 # Fewer images say nothing, and halves of fewer have no statistics.
 LEAST = 20
+# Images that the exported file must answer as the model does.
+PARITY = 64
 Watch = Callable[[Mapping[str, Any]], None]
 
 
@@ -52,7 +54,7 @@ def validate(
     watch({"title": f"validate on {len(catalog)} images"})
     rows, own = answered(loaded, catalog, pixels), _own(loaded)
     apart = difference(loaded, own, rows)
-    shift = _shift(loaded, catalog, pixels)
+    shift = _shift(loaded, catalog, pixels, watch)
     better, made = _adapted(loaded, catalog, pixels, rows)
     holds = apart["high"] > -LOST * loaded.recipe.improve.margin
     answer: dict[str, Any] = {
@@ -62,7 +64,7 @@ def validate(
     }  # fmt: skip
     if made is not None:
         watch({"title": "export"})
-        answer["files"].append(str(_exported(made, place / "adapted.onnx")))
+        answer["files"].append(str(_exported(made, catalog, pixels, place / "adapted.onnx")))
     answer["files"].insert(0, str(place / "validation.json"))
     store.write_json(place / "validation.json", answer)
     return answer
@@ -104,7 +106,7 @@ def difference(loaded: Loaded, own: Rows, rows: Rows) -> dict[str, float]:
     return {"effect": middle, "low": middle - reach, "high": middle + reach}
 
 
-def _shift(loaded: Loaded, catalog: Catalog, pixels: Pixels) -> dict[str, Any]:
+def _shift(loaded: Loaded, catalog: Catalog, pixels: Pixels, watch: Watch) -> dict[str, Any]:
     """Proxy A-distances to the images that were held out in the case: of image statistics, and of what the classifier sees."""
     own = loaded.run.catalog.usable().of("val", "test")
     names = [name for name in NUMBERS if own.has(name) and catalog.has(name)]
@@ -117,9 +119,10 @@ def _shift(loaded: Loaded, catalog: Catalog, pixels: Pixels) -> dict[str, Any]:
             mine, theirs = open_pixels(loaded.run.catalog, size=loaded.size, cache=cache_folder())
             part = mine.usable().of("val", "test")
             found["features"] = proxy_distance(loaded.features(part, theirs), loaded.features(catalog, pixels))
-        except SnellenError:
+        except SnellenError as error:
             # The case's own images may be gone by now.
             found["features"] = None
+            watch({"notice": f"the features of the case's own images cannot be compared: {error}"})
     return found
 
 
@@ -149,9 +152,11 @@ def _advice(holds: bool, shift: Mapping[str, Any], better: Mapping[str, Any] | N
     return "the score holds, though the images are of another kind: watch them" if far else "the score holds"
 
 
-def _exported(made: Loaded, path: Path) -> Path:
+def _exported(made: Loaded, catalog: Catalog, pixels: Pixels, path: Path) -> Path:
+    """The file of an adapted model; raises SnellenError where it does not say what the model says."""
     from snellen.ship.answer import Answer
-    from snellen.ship.export import to_onnx
+    from snellen.ship.export import Deployed, to_onnx
+    from snellen.ship.parity import parity
     from snellen.train.job import normal_of
 
     mean, std = normal_of(made.model)
@@ -163,13 +168,13 @@ def _exported(made: Loaded, path: Path) -> Path:
         "adapted": True,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    return to_onnx(
-        made.model,
-        size=made.size,
-        classes=made.classes,
-        mean=mean,
-        std=std,
-        path=path,
-        about=about,
-        answer=Answer.by(made.task),
-    )
+    answer = Answer.by(made.task)
+    to_onnx(made.model, size=made.size, classes=made.classes, mean=mean, std=std, path=path, about=about, answer=answer)
+    images = made.images(catalog.take(np.arange(min(len(catalog), PARITY))), pixels)
+    apart = parity(Deployed(made.model, mean=mean, std=std, answer=answer), path, images, same=answer.same)["max_abs"]
+    if not apart <= made.recipe.gates.parity:
+        path.unlink()
+        raise SnellenError(
+            f"the exported file differs from the adapted model by {apart:.2g}, more than {made.recipe.gates.parity:g}"
+        )
+    return path

@@ -30,6 +30,12 @@ class Look:
     inside: np.ndarray
     corrected: float = 1.0
 
+    def told(self, whom: str) -> str:
+        """The condition in words, beside the others, who are called `whom`."""
+        if self.direction in ("low", "high") and self.condition in STATISTICS:
+            return f"{self.direction} {self.condition} (median {self.here:.3g} against {self.there:.3g} of {whom})"
+        return f"{self.condition} = {self.direction!r} ({self.here:.0%} of them against {self.there:.0%} of {whom})"
+
 
 def looks(group: Catalog, others: Catalog) -> list[Look]:
     """Compare a group with the others in every condition that was recorded or measured, most surprising first.

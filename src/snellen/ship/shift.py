@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from snellen.tasks._intervals import wilson
+
 # Of each set at most, and folds; with fewer of either there is nothing to be sure of.
 MOST, FOLDS, LEAST = 1000, 5, 20
 
@@ -33,7 +35,7 @@ def proxy_distance(one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> dict
     of = np.repeat([0, 1], number)
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
     said = cross_val_predict(model, both, of, cv=StratifiedKFold(FOLDS, shuffle=True, random_state=seed))
-    low, high = _wilson(int((said != of).sum()), 2 * number)
+    low, high = wilson(int((said != of).sum()), 2 * number)
     error = float((said != of).mean())
     return {"distance": _distance(error), "low": _distance(high), "high": _distance(low), "n": 2 * number}
 
@@ -41,12 +43,3 @@ def proxy_distance(one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> dict
 def _distance(error: float) -> float:
     # A classifier that is wrong more often than right has told nothing apart.
     return max(0.0, 2 * (1 - 2 * error))
-
-
-def _wilson(hits: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
-    z2 = 1.959963984540054**2
-    share = hits / n
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
-    return float(max(0.0, middle - half)), float(min(1.0, middle + half))

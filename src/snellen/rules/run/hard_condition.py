@@ -60,10 +60,7 @@ def hard_condition(
 def _finding(
     look: Look, number: int, total: int, means: tuple[float, float], looked: int, samples: tuple[str, ...]
 ) -> Finding:
-    if look.direction in ("low", "high") and look.condition in STATISTICS:
-        what = f"{look.direction} {look.condition} (median {look.here:.3g} against {look.there:.3g} of the others)"
-    else:
-        what = f"{look.condition} = {look.direction!r} ({look.here:.0%} of them against {look.there:.0%} of the others)"
+    what = look.told("the others")
     message = (
         f"The worst {number} of {total} validation images (mean IoU {means[0]:.1%}, the others {means[1]:.1%}) concentrate in {what}; "
         f"p = {look.corrected:.2g} after {looked} looks."

@@ -62,10 +62,7 @@ def _of_class(catalog: Catalog, rows: Predictions, name: str, chance: float, lea
 
 def _finding(name: str, look: Look, wrong: Catalog, others: int, against: str, number: int) -> Finding:
     whom = "those it got right" if against == "right" else "its training images"
-    if look.direction in ("low", "high") and look.condition in STATISTICS:
-        what = f"{look.direction} {look.condition} (median {look.here:.3g} against {look.there:.3g} of {whom})"
-    else:
-        what = f"{look.condition} = {look.direction!r} ({look.here:.0%} of them against {look.there:.0%} of {whom})"
+    what = look.told(whom)
     message = (
         f"The {len(wrong)} wrong validation images of class {name!r} concentrate in {what}; "
         f"p = {look.corrected:.2g} after {number} looks."
