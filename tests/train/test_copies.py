@@ -139,7 +139,7 @@ def test_far_embeddings_are_not_proposed() -> None:
     chance = np.random.default_rng(1)
     points = chance.normal(0, 1, (300, 24))
     points[-10:] = points[:10] + 0.2 * points[-10:]
-    found = {tuple(pair) for pair in proposed(points)[0].tolist()}
+    found = {tuple(pair) for pair in proposed(points).tolist()}
     assert {(row, 290 + row) for row in range(10)} <= found
     assert len(found) < 450
 
@@ -147,7 +147,7 @@ def test_far_embeddings_are_not_proposed() -> None:
 def test_the_limit_rises_where_all_images_are_alike() -> None:
     chance = np.random.default_rng(2)
     assert limit(chance.uniform(0, 0.6, 200)) == pytest.approx(0.965)
-    assert 0.966 < limit(chance.uniform(0.8, 0.96, 200)) < 0.9995
+    assert 0.97 < limit(chance.uniform(0.8, 0.96, 200)) < 0.9995
     assert limit(np.asarray([0.99])) == pytest.approx(0.965)
 
 

@@ -1,4 +1,4 @@
-"""Copies: crops, mirror images, turned and re-encoded copies, proposed by embeddings and by windows, verified by laying one upon the other."""
+"""Copies: crops, mirror images, turned and re-encoded copies, proposed by embeddings and verified by laying one upon the other."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.special import ndtri
 
 from snellen.catalog import OK, Catalog
 from snellen.data.index import nearest
 from snellen.data.measure import THUMB
 from snellen.data.pixels import Pixels
-from snellen.data.windows import parts
 from snellen.train.alignment import FINE, aligned
 
 # Directions of the embedding that neighbours are sought in, found on so many images at most.
@@ -22,9 +20,8 @@ DIRECTIONS, FITTED = 64, 20_000
 NEIGHBOURS, PROPOSED, CLOSE = 6, 4, 0.88
 # Of the eight orientations those are tried in which the thumbnails are most alike.
 VIEWS = 2
-# Pairs that fit so well are one picture; where strangers fit nearly as well, those that fit so well that so many strangers of all that
-# were compared are expected to.
-LEAST, MOST, EXPECTED = 0.965, 0.9995, 0.2
+# Pairs that fit so well are one picture; where strangers fit nearly as well, those that fit better than these by so many deviations.
+LEAST, MOST, DEVIATIONS = 0.965, 0.9995, 4.5
 # Where most proposals fit so well they are copies, or frames of one scene: then pairs drawn by lot are the strangers.
 MOSTLY, LOT = 0.95, 200
 # Fewer scores tell nothing of what is usual.
@@ -45,22 +42,22 @@ def copies(
     """Rows [p, 2] of usable images of different content that show one picture.
 
     Reads content, verdict, embedding and thumb; raises MissingSignal without them. Cost: a search that grows as n^1.5
-    (data/index), one of windows (data/windows), and some milliseconds for every pair that is proposed, mostly about one for an
-    image, at most 8. `most`: so many are looked at, the nearest; where that leaves some out, `tell` hears of it.
+    (data/index), and some milliseconds for every pair that is proposed, mostly about one for an image, at most 4. `most`:
+    so many are looked at, the nearest; where that leaves some out, `tell` hears of it.
     """
     usable = np.flatnonzero(catalog.column("verdict").astype(str) == OK)
     _, first = np.unique(catalog.column("content").astype(str)[usable], return_index=True)
     rows = usable[np.sort(first)]
     if len(rows) < 2:
         return np.zeros((0, 2), dtype=np.int64)
-    part = catalog.take(rows)
-    thumbs, places = part.column("thumb"), pixels.rows_of(part)
-    pairs = _nearest_first(proposed(catalog.column("embedding")[rows]), parts(pixels, places))
+    pairs = proposed(catalog.column("embedding")[rows])
     if most is not None and len(pairs) > most:
         tell(
             f"{most} of {len(pairs)} pairs of images that are much alike are compared in detail, the nearest: time is short"
         )
         pairs = pairs[:most]
+    part = catalog.take(rows)
+    thumbs, places = part.column("thumb"), pixels.rows_of(part)
     scores = strangers = verified(pairs, thumbs, pixels, places)
     if len(scores) and float(np.median(scores)) > MOSTLY:
         lot = np.random.default_rng(seed).integers(0, len(rows), (LOT, 2))
@@ -68,9 +65,9 @@ def copies(
     return np.asarray(rows[pairs[(scores >= limit(strangers)) & _of_one_colour(*thumbs[pairs.T])]])
 
 
-def proposed(embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs [p, 2] of positions, each once, the smaller first, whose embeddings [n, d] are nearer than those of neighbours are, and
-    how near they are in proportion [p]."""
+def proposed(embedding: np.ndarray) -> np.ndarray:
+    """Pairs [p, 2] of positions, each once, the smaller first, whose embeddings [n, d] are nearer than those of neighbours are;
+    those that are nearest in proportion come first."""
     rows, away = nearest(_reduced(embedding.astype(np.float32)), NEIGHBOURS)
     # With too few images there is nothing to tell what is usual.
     usual = away[:, -1:] if away.shape[1] == NEIGHBOURS else np.full((len(rows), 1), np.inf)
@@ -80,16 +77,7 @@ def proposed(embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # With too few images there is no usual distance: then all are alike near, and the order of the rows stays.
     share = np.where(np.isfinite(usual), away / np.where(np.isfinite(usual), np.maximum(usual, 1e-9), 1.0), 0.0)[near]
     found, first = np.unique(np.sort(np.stack([one, rows[near]], axis=1), axis=1), axis=0, return_index=True)
-    return found, share[first]
-
-
-def _nearest_first(*proposals: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Pairs of all proposals, each once, in turns: the nearest of each, the second of each, and so on."""
-    ranks = [np.argsort(np.argsort(share, kind="stable"), kind="stable") for _, share in proposals]
-    pairs, rank = np.concatenate([pairs for pairs, _ in proposals]), np.concatenate(ranks)
-    order = np.argsort(rank, kind="stable")
-    once, first = np.unique(pairs[order], axis=0, return_index=True)
-    return np.asarray(once[np.argsort(first, kind="stable")])
+    return np.asarray(found[np.argsort(share[first], kind="stable")])
 
 
 def verified(pairs: np.ndarray, thumbs: np.ndarray, pixels: Pixels, places: np.ndarray) -> np.ndarray:
@@ -111,9 +99,7 @@ def limit(strangers: np.ndarray) -> float:
         return LEAST
     middle = float(np.median(known))
     spread = 1.4826 * float(np.median(np.abs(known - middle)))
-    # The more pairs are compared, the better the best of strangers fits.
-    deviations = float(ndtri(1 - EXPECTED / len(known)))
-    return float(np.clip(np.tanh(middle + deviations * spread), LEAST, MOST))
+    return float(np.clip(np.tanh(middle + DEVIATIONS * spread), LEAST, MOST))
 
 
 def _reduced(embedding: np.ndarray) -> np.ndarray:
