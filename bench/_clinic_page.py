@@ -155,7 +155,7 @@ def _dense(masks: Mapping[str, Any]) -> list[str]:
         "spoiled recipe for as long, of which the best on validation is taken. Mean IoU on validation and test images; the effect in "
         "points, paired by image. *log*: what healing took of its budget, and how many runs doing nothing had. *not spoiled*: trainings of "
         "as many epochs of the clean data as advice has them; *first, healed against it*: how far spoiled trainings of the same seeds, "
-        "and the one run that was handed over, lie from it, paired by seed and by the images that have the same mask in both."
+        "and what was handed over of one or more of them, lie from it, paired by seed and by the images that have the same mask in both."
     )
     return ["## Masks", said, head + "\n".join(lines)]
 
@@ -167,7 +167,8 @@ def _well(row: Record) -> str:
         f"{100 * middle:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
         for middle, low, high in (row["first_behind"], row["healed_behind"])
     )
-    return f"{row['healthy']:.3f} | {first}; {healed} ({row['healthy_seeds']} seeds × {row['healthy_n']} images; 1)"
+    n = f"{row['healthy_seeds']} seeds × {row['healthy_n']} images; {row['healed_seeds']}"
+    return f"{row['healthy']:.3f} | {first}; {healed} ({n})"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

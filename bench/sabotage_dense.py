@@ -1,12 +1,13 @@
 """Sabotage of trainings on masks: three spoiled ones, each named and healed by `snellen run`, and done nothing about beside it.
 
-    python bench/sabotage_dense.py DATA --out OUT [--budget 6m] [--only rate,background,masks] [--size 96] [--seed 0]
+    python bench/sabotage_dense.py DATA --out OUT [--budget 6m] [--only rate,background,masks] [--size 96] [--seed 0] [--healed 1]
 
-DATA holds stamps_seg and nuclei_dsb2018_faults. `rate`: 100 times the advised rate. `background`: the rarest class keeps 6 of its
+DATA holds stamps_seg and nuclei_dsb2018_faults. `rate`: 100 times the rate that is advised for as few steps. `background`: the rarest class keeps 6 of its
 training images, and cross-entropy without weights counts pixels alone. `masks`: masks that were planted wrong. Beside each the
 same recipe is trained seed after seed, for as long as healing took, and the run that is best on validation is taken: nothing
 but luck. Both answer the same validation and test images and are paired by image. And trainings that nobody spoiled, as many epochs
-of the clean data as advice has them, say what there is to heal. OUT/NAME.json is not made again (healthy trainings that it lacks are);
+of the clean data as advice has them, say what there is to heal; with `--healed 3` as many spoiled ones are healed, of a seed each, because two
+trainings that differ by their seed alone lie apart too. OUT/NAME.json is not made again (what it lacks of these is);
 all of them are kept in results/sabotage_dense.json, which CLINIC.md shows.
 """
 
@@ -63,7 +64,7 @@ def cut_rarest(source: Path, out: Path) -> Path:
 
 SCENARIOS: Mapping[str, Scenario] = {
     "rate": Scenario(
-        "stamps_seg", ("--set", "optim.lr=5e-2"),
+        "stamps_seg", ("--set", "optim.lr=0.2"),
         ("rate_too_high", "diverging", "gradient_exploding", "gradient_unstable", "oscillating", "collapsed", "nonfinite"),
         ("lower_lr", "reduce_lr", "clip"),
     ),
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(SCENARIOS))
     parser.add_argument("--size", type=int, default=96, help="data.size and data.eval_size")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--healed", type=int, default=1, choices=range(1, HEALTHY_SEEDS + 1), help="spoiled trainings to heal")
     given = parser.parse_args()
     for name in given.only.split(","):
         path = given.out / f"{name}-{given.seed}.json"
@@ -98,7 +100,7 @@ def main() -> None:
             told = scenario(name, given)
             path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         told = json.loads(path.read_text(encoding="utf-8"))
-        if "healthy_seeds" not in told:
+        if told.get("healed_seeds", 0) < given.healed:
             told = {**told, **healthy(name, given)}
             path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         print(path.read_text(encoding="utf-8"), flush=True)
@@ -111,9 +113,8 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
     how, folder = SCENARIOS[name], given.out / f"{name}-{given.seed}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    answer = heal(name, given, folder / "healed", given.seed)
     data = how.spoil(given.data / how.data, given.out / f"{name}-data")
-    options = [*how.options, *sizes(given), "--budget", given.budget, "--seed", str(given.seed)]
-    answer = snellen(data, folder / "healed", options)
     first = first_run(folder / "healed")
     other, runs = seed_after_seed(data, folder, first, answer["seconds"])
     arms = [rows(other)], [rows(final(folder / "healed"))]
@@ -123,6 +124,13 @@ def scenario(name: str, given: argparse.Namespace) -> dict[str, Any]:
         "effect": effect.effect, "low": effect.low, "high": effect.high, "first": first.cost["score"], "control_runs": runs,
         "seconds": answer["seconds"], **named(how, answer, first),
     }  # fmt: skip
+
+
+def heal(name: str, given: argparse.Namespace, place: Path, seed: int) -> dict[str, Any]:
+    """The program's answer to spoiled data or options; the case is in `place`."""
+    how = SCENARIOS[name]
+    data = how.spoil(given.data / how.data, given.out / f"{name}-data")
+    return snellen(data, place, [*how.options, *sizes(given), "--budget", given.budget, "--seed", str(seed)])
 
 
 def sizes(given: argparse.Namespace) -> list[str]:
@@ -147,13 +155,23 @@ def healthy(name: str, given: argparse.Namespace) -> dict[str, Any]:
         well.append(final(place))
     found: dict[str, Any] = {}
     # The first of those that nothing was done about is the first run once more, with an answer to the test images.
-    spoiled, handed = [final(place) for place in controls], [final(folder / "healed")]
+    spoiled = [final(place) for place in controls]
+    handed = [final(folder / "healed"), *(again_healed(name, given, number) for number in range(1, given.healed))]
     for key, runs in (("first", spoiled), ("healed", handed)):
         arms = [alike(*both) for both in zip(well, runs, strict=False)]
         effect = pair([one for one, _ in arms], [other for _, other in arms], metric="miou", level=0.95)
-        found |= {f"{key}_behind": [effect.effect, effect.low, effect.high], "healthy_n": effect.samples}
+        found |= {f"{key}_behind": [effect.effect, effect.low, effect.high], f"{key}_seeds": effect.seeds, "healthy_n": effect.samples}
         found |= {"healthy": effect.baseline, "healthy_seeds": effect.seeds} if key == "first" else {}
     return found
+
+
+def again_healed(name: str, given: argparse.Namespace, number: int) -> Run:
+    """What healing hands over of a further seed."""
+    place = given.out / f"{name}-{given.seed}" / f"healed-{number}"
+    if not (place / "result.json").is_file():
+        shutil.rmtree(place, ignore_errors=True)
+        heal(name, given, place, given.seed + number)
+    return final(place)
 
 
 def alike(one: Run, other: Run) -> tuple[Rows, Rows]:

@@ -124,11 +124,12 @@ def test_spoiled_masks_stand_beside_the_clinic() -> None:
         "healthy": 0.35,
         "healthy_n": 40,
         "healthy_seeds": 3,
+        "healed_seeds": 2,
         "first_behind": [-0.2, -0.25, -0.15],
         "healed_behind": [-0.01, -0.03, 0.01],
     }
     text = page([], {"size": 96, "rows": [{**row, **well}]})
-    assert "| 0.350 | -20.0 [-25.0, -15.0]; -1.0 [-3.0, +1.0] (3 seeds × 40 images; 1) | 200 s" in text
+    assert "| 0.350 | -20.0 [-25.0, -15.0]; -1.0 [-3.0, +1.0] (3 seeds × 40 images; 2) | 200 s" in text
     assert "## Masks" not in page([])
 
 
