@@ -53,7 +53,7 @@ ANSWERS: Mapping[str, Answer] = {
     **dict.fromkeys(("validation_dark", "validation_washed"), Answer(("validation_shifted",), (*UNEVEN, *BY_HEART, "dark_images", "low_contrast", "bright_images", "channel_order", "broken_norm"))),
     "validation_swapped": Answer(("channel_order", "evaluation_channels", "validation_shifted"), (*UNEVEN, *BY_HEART)),
     "validation_relabelled": Answer(("weak_class", "label_noise"), (*UNEVEN, *BY_HEART)),
-    "class_blurred": Answer(("blurred_images", "weak_class", "weak_condition", "validation_shifted"), (*BY_HEART, "scattered_class")),
+    "class_blurred": Answer(("blurred_images", "class_shifted", "weak_class", "weak_condition", "validation_shifted"), (*BY_HEART, "scattered_class")),
     "marker": Answer(("shortcut_marker",), (*UNEVEN, *BY_HEART)),
     "blanks": Answer(("blank_images",), (*UNEVEN, *BY_HEART, "exact_duplicates", "conflicting_labels", "dark_images", "low_contrast", "blurred_images", "label_noise", "near_duplicates", "outlier_images", "grey_images", "memorised")),
     "truncated": Answer(("truncated_images", "unreadable_images"), (*UNEVEN, *BY_HEART)),

@@ -92,7 +92,9 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(SCENARIOS))
     parser.add_argument("--size", type=int, default=96, help="data.size and data.eval_size")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--healed", type=int, default=1, choices=range(1, HEALTHY_SEEDS + 1), help="spoiled trainings to heal")
+    parser.add_argument(
+        "--healed", type=int, default=1, choices=range(1, HEALTHY_SEEDS + 1), help="spoiled trainings to heal"
+    )
     given = parser.parse_args()
     for name in given.only.split(","):
         path = given.out / f"{name}-{given.seed}.json"
@@ -160,7 +162,11 @@ def healthy(name: str, given: argparse.Namespace) -> dict[str, Any]:
     for key, runs in (("first", spoiled), ("healed", handed)):
         arms = [alike(*both) for both in zip(well, runs, strict=False)]
         effect = pair([one for one, _ in arms], [other for _, other in arms], metric="miou", level=0.95)
-        found |= {f"{key}_behind": [effect.effect, effect.low, effect.high], f"{key}_seeds": effect.seeds, "healthy_n": effect.samples}
+        found |= {
+            f"{key}_behind": [effect.effect, effect.low, effect.high],
+            f"{key}_seeds": effect.seeds,
+            "healthy_n": effect.samples,
+        }
         found |= {"healthy": effect.baseline, "healthy_seeds": effect.seeds} if key == "first" else {}
     return found
 

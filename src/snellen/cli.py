@@ -200,7 +200,7 @@ def predict(
 
     with cli_call.watched(parts, None, saves=False, lang=cli_call.lang(lang)) as (verbs, watching):
         told = verbs.predict(folder, images, out=out, **watching)
-    show.written(told, json=json)
+    show.written(told, json=json, lang=lang)
 
 
 def validate(
@@ -219,7 +219,7 @@ def validate(
 
     with cli_call.watched(parts, None, saves=False, lang=cli_call.lang(lang)) as (verbs, watching):
         told = verbs.validate(folder, data, out=out, **watching)
-    show.validated(told, json=json)
+    show.validated(told, json=json, lang=lang)
     if not told["holds"]:
         raise typer.Exit(1)
 

@@ -81,20 +81,22 @@ def page(given: Mapping[str, Any], *, json: bool) -> None:
             out.print(safe(f"  {line}"), highlight=False, soft_wrap=True)
 
 
-def written(given: Mapping[str, Any], *, json: bool) -> None:
+def written(given: Mapping[str, Any], *, json: bool, lang: str = "en") -> None:
     """What agree, export and predict answer: findings where there are some, counts, and the files."""
     if json:
         print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
         return
-    out = Console()
+    from snellen.report.progress_words import speaker
+
+    out, words = Console(), speaker(lang)
     if given.get("findings"):
-        _findings(out, given["findings"])
+        _findings(out, given["findings"], lang)
     for key in ("samples", "objects", "disputes"):
         if key in given:
-            out.print(safe(f"{key}: {given[key]}"), highlight=False)
-    for key, words in (("answers", "answered"), ("left_out", "left out"), ("changed", "changed")):
-        for reason, number in given.get(key, {}).items():
-            out.print(safe(f"{words}: {number} × {reason}"), highlight=False)
+            out.print(safe(words(f"{key}: {given[key]}")), highlight=False)
+    named = {"answers": "answered", "left_out": "left out", "changed": "changed"}
+    for line in _counted({said: given.get(key, {}) for key, said in named.items()}):
+        out.print(safe(words(line)), highlight=False)
     for file in given["files"]:
         out.print(safe(file), style="bold", highlight=False, soft_wrap=True)
 
@@ -112,35 +114,45 @@ def artifacts(found: Sequence[Mapping[str, Any]], *, json: bool) -> None:
         print(f"{item['format']}: {item['path']}, largest difference {same['max_abs']:.2g} over {same['n']} images")
 
 
-def validated(given: Mapping[str, Any], *, json: bool) -> None:
+def validated(given: Mapping[str, Any], *, json: bool, lang: str = "en") -> None:
     """What validate answers."""
     if json:
         print(jsonlib.dumps(plain(given), ensure_ascii=False, allow_nan=False))
         return
-    out, metric, change = Console(), given["metric"], given["change"]
+    from snellen.report.progress_words import speaker
 
-    def say(text: str, style: str = "") -> None:
-        out.print(safe(text), style=style, highlight=False, soft_wrap=True)
+    out, words = Console(), speaker(lang)
+    for line in _validation(given):
+        out.print(safe(words(line)), style="bold" if line == given["advice"] else "", highlight=False, soft_wrap=True)
+    for file in given["files"]:
+        out.print(safe(file), highlight=False, soft_wrap=True)
 
-    for why, number in given["left_out"].items():
-        say(f"left out: {number} × {why}")
-    value = given["own"]["value"] + change["effect"]
-    say(
-        f"{metric}: {value:.4f} on {given['samples']} images, {given['own']['value']:.4f} on {given['own']['n']} of the case's own: "
-        f"{change['effect']:+.4f} [{change['low']:+.4f}, {change['high']:+.4f}]"
+
+def _validation(given: Mapping[str, Any]) -> Iterable[str]:
+    metric, own, shift = given["metric"], given["own"], given["shift"]
+    yield from _counted({"left out": given["left_out"]})
+    yield (
+        f"{metric}: {own['value'] + given['change']['effect']:.4f} on {given['samples']} images, {own['value']:.4f} on "
+        f"{own['n']} of the case's own: {_apart(given['change'])}"
     )
     for name in ("statistics", "features"):
-        if one := given["shift"].get(name):
-            say(
-                f"proxy A-distance of {name}: {one['distance']:.2f} [{one['low']:.2f}, {one['high']:.2f}] (0 alike, 2 always told apart; limit {given['shift']['limit']:g})"
+        if one := shift.get(name):
+            yield (
+                f"proxy A-distance of {name}: {one['distance']:.2f} [{one['low']:.2f}, {one['high']:.2f}] "
+                f"(0 alike, 2 always told apart; limit {shift['limit']:g})"
             )
     if better := given["adapted"]:
-        say(
-            f"statistics of these images: {metric} {better['effect']:+.4f} [{better['low']:+.4f}, {better['high']:+.4f}] on {better['n']} images, each half by the other's"
-        )
-    say(given["advice"], "bold")
-    for file in given["files"]:
-        say(file)
+        yield f"statistics of these images: {metric} {_apart(better)} on {better['n']} images, each half by the other's"
+    yield given["advice"]
+
+
+def _apart(one: Mapping[str, float]) -> str:
+    return f"{one['effect']:+.4f} [{one['low']:+.4f}, {one['high']:+.4f}]"
+
+
+def _counted(given: Mapping[str, Mapping[str, int]]) -> Iterable[str]:
+    """A line for every reason."""
+    return (f"{what}: {number} × {reason}" for what, counts in given.items() for reason, number in counts.items())
 
 
 def _eight(item: Mapping[str, Any]) -> str:

@@ -95,5 +95,6 @@ def test_filters_are_tuned_and_ranked() -> None:
 def test_the_block_filter_takes_any_size(shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(0).random(shape, dtype=np.float32)
     assert FILTERS.build("dct", {})(image).shape == shape
-    # Nothing below the threshold of 0: the transform gives the image back.
-    assert np.allclose(FILTERS.build("dct", {"strength": 0.0})(image), image, atol=1e-5)
+    # Hardly anything is below so low a threshold: the transform gives the image back.
+    for strength in (0.0, 1e-3):
+        assert np.allclose(FILTERS.build("dct", {"strength": strength})(image), image, atol=1e-4)

@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from snellen.shelf import LOSSES
 
-LOSS = ("l1", "l2", "charbonnier", "perceptual")
+LOSS = ("l1", "l2", "charbonnier", "perceptual", "structural")
 
 
 @pytest.mark.parametrize("name", LOSS)
@@ -54,6 +55,28 @@ def test_other_shapes_are_not_broadcast(name: str) -> None:
 def test_features_are_of_colour_images() -> None:
     with pytest.raises(ValueError, match="RGB"):
         LOSSES.build("perceptual", {})(torch.zeros(2, 1, 32, 32), torch.zeros(2, 1, 32, 32))
+
+
+def test_structure_is_what_ssim_scores() -> None:
+    """Inside its windows: torchmetrics' mean also counts windows that hang over the edge, on mirrored pixels."""
+    chance = torch.Generator().manual_seed(0)
+    wanted = torch.rand(2, 1, 48, 40, generator=chance)
+    output = wanted + 0.1 * torch.randn(wanted.shape, generator=chance)
+    whole = structural_similarity_index_measure(
+        output, wanted, data_range=1.0, return_full_image=True, reduction="none"
+    )[1]
+    loss = LOSSES.build("structural", {"weight": 1.0, "pixel": 0.0})
+    found = loss(output.expand(-1, 3, -1, -1), wanted.expand(-1, 3, -1, -1))
+    inside = whole[:, :, 5:-5, 5:-5] if whole.shape[-2:] == wanted.shape[-2:] else whole
+    assert torch.allclose(found, 1 - inside.flatten(1).mean(dim=1), atol=1e-5)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = loss(output.expand(-1, 3, -1, -1), wanted.expand(-1, 3, -1, -1))
+    assert torch.equal(half, found)
+
+
+def test_structure_needs_a_window() -> None:
+    with pytest.raises(ValueError, match="at least 11"):
+        LOSSES.build("structural", {})(torch.zeros(2, 3, 10, 32), torch.zeros(2, 3, 10, 32))
 
 
 def test_a_critic_and_a_network_do_not_reach_each_other() -> None:

@@ -14,6 +14,7 @@ from snellen import show, store
 from snellen.case import Case
 from snellen.report.progress_words import FIELD, _translated, speaker
 from snellen.report.words import TEXT, Words
+from snellen.validation import _advice
 from snellen.values import Finding, to_json
 
 HOUSE = Path(show.__file__).parent
@@ -143,3 +144,28 @@ def test_diagnose_speaks_it_too(capsys: pytest.CaptureFixture[str]) -> None:
     flat = "".join(capsys.readouterr().out.split())
     assert "交叉验证的投票、聚类之外" in flat
     assert "strange." not in flat
+
+
+def test_what_validate_answers_is_told_in_chinese(capsys: pytest.CaptureFixture[str]) -> None:
+    apart = {"effect": -0.2, "low": -0.3, "high": -0.1}
+    shift = {"limit": 1.0, "statistics": {"distance": 1.9, "low": 1.8, "high": 2.0}, "features": None}
+    left = {"cannot be used": 2, "of a class that the model does not know": 3}
+    given = {
+        "metric": "accuracy", "own": {"value": 0.9, "n": 50}, "change": apart, "samples": 40, "left_out": left, "shift": shift,
+        "adapted": {**apart, "n": 40}, "files": ["a/validation.json"],
+    }  # fmt: skip
+    far = {"low": 1.8}
+    for holds in (True, False):
+        for better in (None, {"low": 0.1}):
+            for found in ({"limit": 1.0, "statistics": None}, {"limit": 1.0, "statistics": far}):
+                advice = _advice(holds, found, better)
+                show.validated({**given, "advice": advice}, json=False, lang="zh")
+                lines = capsys.readouterr().out.splitlines()
+                assert len(lines) == 7
+                assert lines[-1] == "a/validation.json"
+                assert all(re.search("[一-鿿]", line) for line in lines[:-1]), lines
+                assert "-0.2000 [-0.3000, -0.1000]" in lines[2]
+    show.written(
+        {"samples": 4, "answers": {"猫": 3}, "left_out": {"unreadable": 1}, "files": []}, json=False, lang="zh"
+    )
+    assert capsys.readouterr().out.splitlines() == ["样本数：4", "回答：3 × 猫", "排除：1 × unreadable"]

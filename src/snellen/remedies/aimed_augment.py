@@ -8,7 +8,7 @@ from snellen.recipe import Recipe
 from snellen.values import Finding, Remedy, Safety
 
 TASKS = ("classification",)
-CURES = ("weak_condition",)
+CURES = ("weak_condition", "class_shifted")
 SOURCE = "SPEC D9, S3; augmentation that covers the missing condition: Hendrycks & Dietterich 2019, arXiv:1903.12261."
 SAFETY: Safety = "safe"
 ORDER = 20
@@ -57,11 +57,12 @@ def aimed_augment(finding: Finding, recipe: Recipe) -> Remedy | None:
     new = [part for part in new if part not in old]
     if not new:
         return None
+    whose = "validation" if finding.rule == "class_shifted" else "wrong"
     return Remedy(
         name="aimed_augment",
         finding=finding.rule,
         patch={"augment.aimed": [*old, *new]},
-        reason=f"Training shows class {name!r} with more variation in {condition}, where its wrong images concentrate.",
+        reason=f"Training shows class {name!r} with more variation in {condition}, in which its {whose} images differ.",
         source=SOURCE,
         safety=SAFETY,
         metric="recall_macro",

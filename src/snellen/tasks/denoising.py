@@ -91,8 +91,6 @@ class denoising(Restoration):
 
 # A filter that gains less than this, in dB, on the given images is no place to start from.
 WORTH = 0.2
-# The network's threshold is nearly hard: on training photographs a little below the hard one's strength came nearest to it.
-NEARLY_HARD = 0.96
 
 
 def _start(base: Recipe, ranked: Ranking) -> tuple[Choice, ...]:
@@ -109,5 +107,5 @@ def _start(base: Recipe, ranked: Ranking) -> tuple[Choice, ...]:
     )
     zh = f"网络以 dct 滤波（强度 {strength:g}，{gain:+.2f} dB）为起点，同时看到带噪图像，只需学习该滤波的误差"
 
-    value = {**base.model.settings, "start": round(NEARLY_HARD * strength, 1)}
-    return (Choice("model.settings", value, reason, "Yu & Sapiro 2011, IPOL 1; Zhang et al. 2017, DnCNN", zh),)
+    value = {**base.model.settings, "start": strength}
+    return (Choice("model.settings", value, reason, "Pierazzo et al. 2017, IPOL 7; Zhang et al. 2017, DnCNN", zh),)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from snellen.parts.models._tiles import tiled
+from snellen.parts._tiles import tiled
 
 # Keys' cubic of the first and second kind: Pillow and MATLAB resize with -0.5, torch's own interpolation with -0.75.
 CUBIC = -0.5

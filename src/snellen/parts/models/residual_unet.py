@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from snellen.parts._shrink import STEP, Shrink
 from snellen.parts.models._restorer import Residual, Restorer
-from snellen.parts.models._shrink import STEP, Shrink
 
 
 def residual_unet(

@@ -1,6 +1,6 @@
 """What it does
 Finds a run that ended too early or moved too slowly: the training loss was still falling by more than 15 % over the
-last third of the last stage while training accuracy was below 90 %; or the whole run got no further than a fifth of the
+last third of the last stage (over the last epoch by more than 5 %, in a stage of fewer than three) while training accuracy was below 90 %; or the whole run got no further than a fifth of the
 way from guessing. In both, validation is no worse than training.
 
 Why it matters
@@ -30,7 +30,8 @@ def underfitting(
 ) -> list[Finding]:
     """Find `few_epochs` or `low_rate` (evidence `kind`).
 
-    `fall`: relative fall of the training loss over the last third of the last stage. `accuracy`: training accuracy that
+    `fall`: relative fall of the training loss over the last third of the last stage; a third of it where that is one epoch after
+    another. `accuracy`: training accuracy that
     counts as learned. `little`: share of the way from guessing to loss 0. `gap`: a wider gap is over-fitting.
     """
     in_nats(run)
@@ -41,11 +42,14 @@ def underfitting(
     if not train or not val or reached >= accuracy or not val[-1] - train[-1] <= gap:
         return []
     way = 1 - train[-1] / guessing(run)
-    falling = _falling(numbers(last_stage(records), "train"), train)
+    stage = numbers(last_stage(records), "train")
+    falling = _falling(stage, train)
+    # A third of a stage holds several epochs; of one epoch less is to be expected.
+    limit = fall / 3 if len(stage) < 3 else fall
     # Above guessing the rate is too high, not too low.
     if -0.1 <= way < little and _never_worse(train):
         return [_finding(run, "low_rate", train[-1], reached, falling, way)]
-    if way >= little and falling > fall:
+    if way >= little and falling > limit:
         return [_finding(run, "few_epochs", train[-1], reached, falling, way)]
     return []
 
@@ -72,7 +76,7 @@ def _finding(run: Run, kind: str, train: float, accuracy: float, falling: float,
             f"the learning rate{'' if lr is None else f' of {lr:.2g}'} is too low or the epochs are too few."
         )
     else:
-        said = f"The training loss was still falling, by {falling:.0%} over the last third, and ended at {train:.2f}."
+        said = f"The training loss was still falling at the end, by {falling:.0%}, and ended at {train:.2f}."
     message = said if math.isnan(accuracy) else f"{said} Training accuracy is {accuracy:.1%}."
     evidence = {
         "kind": kind,
@@ -100,6 +104,8 @@ FIRES = (
     # One epoch, a tiny rate.
     {"signals": _run([2.28], [0.14]), "catalog": _TEN, "recipe": {"optim.lr": 1e-6}},
     {"signals": _run([2.30, 2.28, 2.26, 2.25], [0.1, 0.12, 0.14, 0.15]), "catalog": _TEN},
+    # One epoch of each stage.
+    {"signals": _run([1.7], [0.5], "head") + _run([1.5], [0.55], "last"), "catalog": _TEN},
     # Still falling steeply.
     {"signals": _run([2.0, 1.5, 1.1, 0.8], [0.4, 0.55, 0.65, 0.75]), "catalog": _TEN},
     {
@@ -110,6 +116,8 @@ FIRES = (
 SILENT = (
     # Two quick epochs that have learned enough.
     {"signals": _run([0.5, 0.3], [0.88, 0.93]), "catalog": _TEN},
+    # Two epochs, of which the second brought next to nothing.
+    {"signals": _run([1.02, 1.0], [0.62, 0.63]), "catalog": _TEN},
     # Hard data: it has stopped falling.
     {"signals": _run([1.4, 1.1, 1.02, 1.0, 0.99, 0.98], [0.5, 0.6, 0.62, 0.63, 0.63, 0.64]), "catalog": _TEN},
     # Still falling, and over-fitting already.
