@@ -122,6 +122,20 @@ def test_the_second_step_is_worth_it(shared: Callable[[str], Path]) -> None:
     assert np.mean(gains) > 0.2
 
 
+def test_the_filter_inside_is_trained() -> None:
+    """What it takes for noise; where it begins, it is the filter to the bit."""
+    model = MODELS.build("residual_unet", {"channels": 4, "start": 70.0})
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model(images), Shrink(70.0)(images))
+    model(images).square().sum().backward()
+    grad = model.filter.doubt.grad
+    assert grad.isfinite().all()
+    assert (grad != 0).float().mean() > 0.5
+    with torch.no_grad():
+        model.filter.doubt += 0.5
+        assert not torch.allclose(model(images), Shrink(70.0)(images), atol=1e-3)
+
+
 def test_half_precision_leaves_the_filter_alone() -> None:
     images = torch.rand(1, 3, 32, 32)
     model = MODELS.build("residual_unet", {"channels": 4, "start": 70.0}).eval()
@@ -175,7 +189,9 @@ def test_impossible_sizes_are_refused(name: str, settings: dict[str, Any]) -> No
     [("edsr", "super_resolution"), ("residual_unet", "denoising"), ("residual_unet from a filter", "denoising")],
 )
 def test_the_exported_file_takes_any_size(case: str, task: str, tmp_path: Path) -> None:
-    images = np.random.default_rng(0).random((2, 3, 48, 48), dtype=np.float32)
+    # Where all is black or of one colour, a filter must not divide nothing by nothing.
+    flat = np.stack([np.zeros((3, 48, 48), dtype=np.float32), np.full((3, 48, 48), 0.5, dtype=np.float32)])
+    images = np.concatenate([np.random.default_rng(0).random((2, 3, 48, 48), dtype=np.float32), flat])
     artifact, _ = ship(
         made(case), folder=tmp_path, size=48, classes=(), mean=(0, 0, 0), std=(1, 1, 1), images=images, about={"task": task},
         answer=Answer.by(TASKS.pick(task)()), seconds=0.1,

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 # Side of a block, and the distance of neighbouring blocks: every pixel lies in (BLOCK / STEP)² of them.
 BLOCK, STEP = 16, 4
 SHIFTS = BLOCK // STEP
-# What a squared coefficient is divided by for the mean of a block, which always stays.
+# Of the mean of a block, which always stays: what its square is divided by, and how much of it is noise.
 TINY = 1e-12
 # Doublings of the gain's exponent: more is nearer to a hard threshold.
 SHARPNESS = 3
 # Noise that the second step reckons with, as a share of the first one's threshold (a hard threshold is best near three times the noise).
 NOISE = 0.3
+# How many times faster than a weight the logarithm of the noise moves: it has farther to go.
+SPEED = 4.0
 
 
 class Shrink(nn.Module):
@@ -26,8 +28,8 @@ class Shrink(nn.Module):
     hardly depend on each other); then the coefficients of the result say how much of the given ones is noise (Wiener's
     filter; Pierazzo, Morel & Facciolo 2017, "Multi-Scale DCT Denoising", IPOL 7, section 2). What blocks say of a pixel is averaged
     with weights: the fewer coefficients a block kept, the surer it is (Guleryuz 2007; Dabov et al. 2007, eq. 10).
-    `strength`: the threshold in grey levels of 255. Nothing is learnt in here. Always in full precision. `reach`: input pixels
-    that an output pixel depends on.
+    `strength`: the threshold in grey levels of 255. `learnt`: how much of each coefficient of each colour the second step takes for noise
+    is trained; it begins as the filter. Always in full precision. `reach`: input pixels that an output pixel depends on.
     """
 
     reach = 2 * (BLOCK - 1)
@@ -37,29 +39,30 @@ class Shrink(nn.Module):
     scale: Tensor
     noise: Tensor
 
-    def __init__(self, strength: float) -> None:
+    def __init__(self, strength: float, *, learnt: bool = False) -> None:
         super().__init__()
         # Brightness, red against blue, green against both: white noise stays white.
         rows = [[1 / 3**0.5] * 3, [1 / 2**0.5, 0.0, -1 / 2**0.5], [1 / 6**0.5, -2 / 6**0.5, 1 / 6**0.5]]
         scale = torch.full((BLOCK * BLOCK, 1, 1), (255 / strength) ** 2)
         scale[0] = 1 / TINY
         noise = torch.full((BLOCK * BLOCK, 1, 1), (NOISE * strength / 255) ** 2)
-        noise[0] = 0
+        noise[0] = TINY
         self.register_buffer("colours", torch.tensor(rows), persistent=False)
         self.register_buffer("waves", _waves(), persistent=False)
         self.register_buffer("phases", _phases(_waves()), persistent=False)
         self.register_buffer("scale", scale, persistent=False)
         self.register_buffer("noise", noise, persistent=False)
+        self.doubt = nn.Parameter(torch.zeros(3, BLOCK * BLOCK)) if learnt else None
 
-    @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """The filtered images."""
         with torch.autocast(x.device.type, enabled=False):
             n, _, height, width = x.shape
-            planes = torch.einsum("cd,ndhw->nchw", self.colours, x.float()).reshape(n * 3, 1, height, width)
             before = BLOCK - STEP
-            given = self._coefficients(F.pad(planes, (before, before, before, before), mode="replicate"))
-            guide = self._coefficients(self._whole(given, self._kept(given)))
+            with torch.no_grad():
+                planes = torch.einsum("cd,ndhw->nchw", self.colours, x.float()).reshape(n * 3, 1, height, width)
+                given = self._coefficients(F.pad(planes, (before, before, before, before), mode="replicate"))
+                guide = self._coefficients(self._whole(given, self._kept(given)))
             found = self._whole(given, self._trusted(guide))
             found = found[:, :, before : before + height, before : before + width].reshape(n, 3, height, width)
             return torch.einsum("cd,nchw->ndhw", self.colours, found).clamp(0, 1)
@@ -83,14 +86,16 @@ class Shrink(nn.Module):
 
     def _trusted(self, guide: Tensor) -> Tensor:
         """Gains of Wiener's filter: the share of the signal in a coefficient's energy; the mean of a block stays."""
-        energy = guide * guide + TINY
-        return energy / (energy + self.noise)
+        if self.doubt is None:
+            return 1 - self.noise / (guide * guide + self.noise)
+        noise = self.noise * torch.exp(SPEED * self.doubt)[:, :, None, None]
+        energy = (guide * guide).reshape(-1, *noise.shape[:2], *guide.shape[2:])
+        return (1 - noise / (energy + noise)).reshape(guide.shape)
 
     def _whole(self, coefficients: Tensor, gains: Tensor) -> Tensor:
         """Coefficients times gains, put together again: [m, 1, h, w]."""
         sure = 1 / gains.square().sum(dim=1, keepdim=True).clamp(min=1)
-        weighed = coefficients * gains
-        weighed *= sure
+        weighed = coefficients * (gains * sure)
         n, _, rows, columns = weighed.shape
         # A transposed convolution, as an ordinary one that gives STEP neighbouring pixels at once: several times faster.
         back = F.conv2d(

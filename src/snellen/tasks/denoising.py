@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ import torch
 from snellen.advise import Advice, Choice
 from snellen.budget import Cost
 from snellen.catalog import Catalog
+from snellen.parts._shrink import Shrink
 from snellen.recipe import Recipe
 from snellen.shelf import MODELS
 from snellen.tasks._classical import Ranking, baseline, ranking
@@ -70,8 +73,13 @@ class denoising(Restoration):
         )  # fmt: skip
         ranked = ranking(catalog, base)
         beaten = () if base.degrade.baseline is not None else (baseline(ranked),)
-        others = (model, *beaten, *_start(base, ranked))
-        return advice(catalog, cost, budget, base=base, given=given, sizes=sizes, leaked=leaked, others=others)
+        start = () if "model.settings" in given else _start(base, ranked)
+        others = (model, *beaten, *start)
+        if start:
+            # The machine was probed with the network alone.
+            cost = with_filter(cost, sizes[0])
+        rate = {"lr": FINE} if start else {}
+        return advice(catalog, cost, budget, base=base, given=given, sizes=sizes, leaked=leaked, others=others, **rate)
 
     def preparation(self, size: int) -> str:
         """What must happen to a photo before it enters the exported model, in words."""
@@ -89,6 +97,25 @@ class denoising(Restoration):
         return Example(recipe, wanted, target, torch.zeros(8, dtype=torch.int64).numpy(), ())
 
 
+def with_filter(cost: Cost, size: int) -> Cost:
+    """What a step costs with the filter inside the network: its own share is measured, on patches of `size` pixels."""
+    images = torch.rand(FILTERED, 3, size, size)
+    filtered = Shrink(STRONG, learnt=True)
+    seconds = []
+    for _ in range(4):
+        began = time.perf_counter()
+        filtered(images).sum().backward()
+        seconds.append((time.perf_counter() - began) / FILTERED)
+    # The first makes room. Like a convolution's, its cost goes with the pixels.
+    each = min(seconds[1:]) / size**2
+    low, high = ((side, step + each * side**2) for side, step in cost.measured)
+    return replace(cost, measured=(low, high))
+
+
+# The rate where the network begins as the filter, and little is left to learn (bench/DENSE.md).
+FINE = 1e-3
+# Patches and strength of the filter that is measured: any will do.
+FILTERED, STRONG = 16, 70.0
 # A filter that gains less than this, in dB, on the given images is no place to start from.
 WORTH = 0.2
 

@@ -25,7 +25,7 @@ def residual_unet(
     and cut off.
 
     `start`: in grey levels of 255, the strength of the DCT filter that it begins as instead: it then sees the input and what the
-    filter makes of it, and adds to the latter. 0: none. Raises ValueError for sizes below 1.
+    filter makes of it, and adds to the latter; what the filter takes for noise is trained with it. 0: none. Raises ValueError for sizes below 1.
     """
     if min(channels, blocks, unshuffle) < 1 or min(levels, start) < 0:
         raise ValueError(
@@ -41,7 +41,7 @@ class _ResidualUnet(Restorer):
         widths = [channels * min(2**level, 4) for level in range(levels + 1)]
         pixels = 3 * unshuffle * unshuffle
         self.unshuffle, cell = unshuffle, unshuffle * 2**levels
-        self.filter = Shrink(start) if start else None
+        self.filter = Shrink(start, learnt=True) if start else None
         self.multiple = math.lcm(cell, STEP) if start else cell
         self.reach = _reach(levels, blocks, unshuffle) + (Shrink.reach if start else 0)
         self.first = nn.Conv2d(2 * pixels if start else pixels, channels, 3, padding=1)
