@@ -185,7 +185,7 @@ def blank(image: Image.Image) -> Image.Image:
 
 
 BARE: Mapping[str, Any] = {
-    "augment.parts": [], "model.dropout": 0.0, "train.ema": 0.0, "loss.settings": {"smoothing": 0.0}, "optim.weight_decay": 0.0,
+    "augment.parts": [], "augment.mixup": 0.0, "model.dropout": 0.0, "train.ema": 0.0, "loss.settings": {"smoothing": 0.0}, "optim.weight_decay": 0.0,
 }  # fmt: skip
 WILD: Sequence[Mapping[str, Any]] = (
     {"name": "crop", "settings": {"low": 0.02}},
@@ -221,11 +221,11 @@ FAULTS: Mapping[str, Fault] = {
     "mixup_extreme": Fault("Mixup 8 and CutMix 8", {"augment.mixup": 8.0, "augment.cutmix": 8.0}),
     "augmented_to_death": Fault("crops of 2 %, any rotation, negatives", {"augment.parts": list(WILD)}),
     "no_regularisation": Fault("no protection, 3 × the epochs", {**BARE, "stages.last.epochs": 10, "optim.lr": 4e-4}),
-    "too_long": Fault("no augmentation, rate × 5, 20 epochs for 3", {"augment.parts": [], "loss.settings": {"smoothing": 0.0}, "optim.lr": 1e-3, "stages.last.epochs": 20}),
+    "too_long": Fault("no augmentation, rate × 5, 20 epochs for 3", {"augment.parts": [], "augment.mixup": 0.0, "loss.settings": {"smoothing": 0.0}, "optim.lr": 1e-3, "stages.last.epochs": 20}),
     "too_short": Fault("one epoch of each stage, rate / 10", {"stages.head.epochs": 1, "stages.last.epochs": 1, "optim.lr": 2e-5}),
     "frozen": Fault("the head alone is trained", {"stages": _stages(("head", 4))}),
-    "not_pretrained": Fault("trunk from noise", {"model.weights": "none"}),
-    "batch_tiny": Fault("batches of 4 with batch-norm, rate × 5", {"train.batch": 4, "optim.lr": 1e-3}),
+    "not_pretrained": Fault("trunk from noise", {"model.weights": "none", "train.freeze_norm": False}),
+    "batch_tiny": Fault("batches of 4 with batch-norm, rate × 5", {"train.batch": 4, "optim.lr": 1e-3, "train.freeze_norm": False}),
     "batch_whole": Fault("one step an epoch", {"train.batch": 600}),
     "too_small": Fault("images of 16 px", {"data.size": 16, "data.eval_size": 16}),
     "sizes_differ": Fault("trained on 24 px, evaluated on 64", {"data.size": 24}),

@@ -201,7 +201,7 @@ def test_random_remedies_change_the_recipe_and_none_is_asked_for_samples_it_has_
     recipe = recipe_of("healthy", 0)
     found = proposed(recipe, [])
     names = {remedy.name for remedy in found}
-    assert {"lower_lr", "dropout", "mixup", "longer"} <= names
+    assert {"lower_lr", "cutmix", "weight_decay", "longer"} <= names
     assert not {"drop_leaked", "drop_suspect_labels"} & names
     assert all(recipe.change(remedy.patch).id != recipe.id for remedy in found)
     noisy = Finding(rule="label_noise", severity="warn", message="1", samples=("s0",))

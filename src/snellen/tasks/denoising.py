@@ -12,7 +12,7 @@ import torch
 from snellen.advise import Advice, Choice
 from snellen.budget import Cost
 from snellen.catalog import Catalog
-from snellen.parts._shrink import Shrink
+from snellen.parts._shrink import STEP, Shrink
 from snellen.recipe import Recipe
 from snellen.shelf import MODELS
 from snellen.tasks._classical import Ranking, baseline, ranking
@@ -99,7 +99,8 @@ class denoising(Restoration):
 
 def with_filter(cost: Cost, size: int) -> Cost:
     """What a step costs with the filter inside the network: its own share is measured, on patches of `size` pixels."""
-    images = torch.rand(FILTERED, 3, size, size)
+    side = -(-size // STEP) * STEP
+    images = torch.full((FILTERED, 3, side, side), 0.5)
     filtered = Shrink(STRONG, learnt=True)
     seconds = []
     for _ in range(4):
@@ -107,8 +108,8 @@ def with_filter(cost: Cost, size: int) -> Cost:
         filtered(images).sum().backward()
         seconds.append((time.perf_counter() - began) / FILTERED)
     # The first makes room. Like a convolution's, its cost goes with the pixels.
-    each = min(seconds[1:]) / size**2
-    low, high = ((side, step + each * side**2) for side, step in cost.measured)
+    each = min(seconds[1:]) / side**2
+    low, high = ((pixels, step + each * pixels**2) for pixels, step in cost.measured)
     return replace(cost, measured=(low, high))
 
 
