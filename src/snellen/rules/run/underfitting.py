@@ -20,7 +20,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
-from snellen.rules.curves import classes, guessing, in_nats, last_stage, median, needed, numbers, told
+from snellen.rules.curves import among_classes, classes, guessing, in_nats, last_stage, median, needed, numbers, told
 from snellen.run import Run
 from snellen.values import Finding
 
@@ -46,8 +46,8 @@ def underfitting(
     falling = _falling(stage, train)
     # A third of a stage holds several epochs; of one epoch less is to be expected.
     limit = fall / 3 if len(stage) < 3 else fall
-    # Above guessing the rate is too high, not too low.
-    if -0.1 <= way < little and _never_worse(train):
+    # Above guessing the rate is too high, not too low; and what is measured against another method may end near it and be good.
+    if -0.1 <= way < little and among_classes(run) and _never_worse(train):
         return [_finding(run, "low_rate", train[-1], reached, falling, way)]
     if way >= little and falling > limit:
         return [_finding(run, "few_epochs", train[-1], reached, falling, way)]
