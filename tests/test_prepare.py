@@ -47,3 +47,13 @@ def test_memory_is_really_looked_at() -> None:
 )
 def test_the_probe_takes_the_size_that_the_user_gave(given: dict[str, int], size: int, small: int) -> None:
     assert prepare.shape_of(Recipe().change(given), given) == {"size": size, "small": small, "batch": 32}
+
+
+def test_what_is_likely_to_be_advised_is_probed() -> None:
+    """The network with the filter that it begins as; what is set stays, and a network that knows no filter is left alone."""
+    denoiser = Recipe.make({"task": "denoising"}).change({"model.name": "residual_unet"})
+    assert prepare._likely(denoiser).model.settings == {"start": 70.0}
+    own = denoiser.change({"model.settings": {"start": 40.0, "channels": 8}})
+    assert prepare._likely(own).model.settings == own.model.settings
+    for other in (denoiser.change({"model.name": "edsr"}), Recipe()):
+        assert prepare._likely(other) is other

@@ -14,7 +14,7 @@ from snellen.data.peek import shorter_side
 from snellen.data.pixels import Pixels
 from snellen.opening import Settings, cache_folder, for_data
 from snellen.recipe import Recipe
-from snellen.shelf import TASKS
+from snellen.shelf import MODELS, TASKS
 from snellen.survey import measured, trainable_catalog
 from snellen.train.machine import Setting, setting_of
 from snellen.train.once import Keeping
@@ -76,7 +76,7 @@ def prepare(case: Case, settings: Settings, *, watch: Watch, began: float | None
 
 def _costs(wanted: Recipe, given: Mapping[str, Any], budget: float | None, watch: Watch) -> Costs:
     watch({"title": "probe this machine"})
-    shape = shape_of(wanted, given)
+    shape, wanted = shape_of(wanted, given), _likely(wanted)
     if wanted.train.compile:
         watch({"notice": "torch.compile is measured too: on a CPU that takes about a minute, once"})
     costs = probe(
@@ -86,6 +86,14 @@ def _costs(wanted: Recipe, given: Mapping[str, Any], budget: float | None, watch
     if costs.busy >= BUSY:
         watch({"notice": f"other programs use {costs.busy:.0%} of the processor: estimates of time are too high"})
     return costs
+
+
+def _likely(wanted: Recipe) -> Recipe:
+    """With the settings of the network that its task (PROBED) is likely to be advised, where the network knows them and none are set."""
+    name = wanted.model.name
+    known = MODELS.settings(name) if name in MODELS.names() else {}
+    likely = {key: value for key, value in (TASKS.constant(wanted.task, "PROBED") or {}).items() if key in known}
+    return wanted.change({"model.settings": {**likely, **wanted.model.settings}}) if likely else wanted
 
 
 def _probed(wanted: Recipe) -> str:

@@ -57,12 +57,11 @@ def aimed_augment(finding: Finding, recipe: Recipe) -> Remedy | None:
     new = [part for part in new if part not in old]
     if not new:
         return None
-    whose = "validation" if finding.rule == "class_shifted" else "wrong"
     return Remedy(
         name="aimed_augment",
         finding=finding.rule,
         patch={"augment.aimed": [*old, *new]},
-        reason=f"Training shows class {name!r} with more variation in {condition}, in which its {whose} images differ.",
+        reason=f"Training shows class {name!r} with more variation in {condition}, which it fails in or has not been shown.",
         source=SOURCE,
         safety=SAFETY,
         metric="recall_macro",

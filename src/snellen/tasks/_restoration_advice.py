@@ -45,9 +45,9 @@ def facts_of(catalog: Catalog, recipe: Recipe, size: int, time: float) -> Facts:
 
 def advice(
     catalog: Catalog, cost: Cost, budget: float | None, *, base: Recipe, given: Mapping[str, Any], sizes: tuple[int, int],
-    leaked: Sequence[str], others: Sequence[Choice], lr: float = LR,
+    leaked: Sequence[str], others: Sequence[Choice],
 ) -> Advice:  # fmt: skip
-    """Recommend what the user has not set; `others`: choices of the task itself; `lr`: the rate."""
+    """Recommend what the user has not set; `others`: choices of the task itself, before what all such tasks are advised."""
     facts = facts_of(catalog, base, sizes[0], left(cost, budget or 0.0))
     images = int(given.get("train.batch") or min(PATCHES, facts.n))
     each = int(given.get("degrade.patches") or max(1, PATCHES // images))
@@ -59,14 +59,15 @@ def advice(
     seconds = passes * a_pass + looks
     asked = int(given.get("epochs") or 0)
     epochs, provable = (asked, False) if asked else _epochs(budget, facts.time, seconds, passes * steps)
-    choices = (
-        *others,
+    usual = (
         *_sizes(sizes, base),
         *_steps(images, each, passes),
         *_leaked(leaked),
-        *_optimizer(epochs * passes * steps, lr),
+        *_optimizer(epochs * passes * steps),
         _stages(epochs, given, budget, facts.time, provable=provable),
     )
+    own = {choice.key for choice in others}
+    choices = (*others, *(choice for choice in usual if choice.key not in own))
     kept = tuple(c for c in choices if not any(c.key == key or c.key.startswith(key + ".") for key in given))
     recipe = base.change({choice.key: choice.value for choice in kept}).change(of_recipe(given))
     return Advice(recipe, kept, sum(stage.epochs for stage in recipe.stages) * seconds)
@@ -129,7 +130,7 @@ def _leaked(leaked: Sequence[str]) -> tuple[Choice, ...]:
     return (Choice("data.drop", tuple(leaked), reason, "SPEC D4", zh),) if leaked else ()
 
 
-def _optimizer(steps: int, lr: float) -> tuple[Choice, ...]:
+def _optimizer(steps: int) -> tuple[Choice, ...]:
     decay = round(min(DECAYS[1], max(DECAYS[0], 1 - 1 / max(LOOKS_BACK * steps, 1))), 4)
     return (
         Choice(
@@ -138,7 +139,7 @@ def _optimizer(steps: int, lr: float) -> tuple[Choice, ...]:
         ),
         Choice("optim.name", "adamw", "trained from noise on few images", "SPEC L3", "从零训练，用 AdamW"),
         Choice(
-            "optim.lr", lr, f"a light network without normalisation from noise, {PATCHES} patches a step: {lr:g}, falling by a cosine",
+            "optim.lr", LR, f"a light network without normalisation from noise, {PATCHES} patches a step: {LR:g}, falling by a cosine",
             "Lim et al. 2017 train 64 channels at 1e-4; narrower ones bear more", "轻量网络从零训练的学习率，余弦下降",
         ),
         Choice("optim.weight_decay", 0.0, "every patch is new: there is little to over-fit", "Lim et al. 2017", "小块各不相同，无需权重衰减"),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,7 +10,6 @@ import torch
 from snellen.advise import Advice, Choice
 from snellen.budget import Cost
 from snellen.catalog import Catalog
-from snellen.parts._shrink import STEP, Shrink
 from snellen.recipe import Recipe
 from snellen.shelf import MODELS
 from snellen.tasks._classical import Ranking, baseline, ranking
@@ -47,6 +44,8 @@ PAIRED = (
     "ssim_gain",
     "feature_distance_gain",
 )
+# What is advised wherever the filter is worth anything costs as much as the network does.
+PROBED = {"start": 70.0}
 SMOOTH = "psnr_gain"
 READER = "patches"
 PICTURES = "before_after"
@@ -75,11 +74,7 @@ class denoising(Restoration):
         beaten = () if base.degrade.baseline is not None else (baseline(ranked),)
         start = () if "model.settings" in given else _start(base, ranked)
         others = (model, *beaten, *start)
-        if start:
-            # The machine was probed with the network alone.
-            cost = with_filter(cost, sizes[0])
-        rate = {"lr": FINE} if start else {}
-        return advice(catalog, cost, budget, base=base, given=given, sizes=sizes, leaked=leaked, others=others, **rate)
+        return advice(catalog, cost, budget, base=base, given=given, sizes=sizes, leaked=leaked, others=others)
 
     def preparation(self, size: int) -> str:
         """What must happen to a photo before it enters the exported model, in words."""
@@ -97,26 +92,8 @@ class denoising(Restoration):
         return Example(recipe, wanted, target, torch.zeros(8, dtype=torch.int64).numpy(), ())
 
 
-def with_filter(cost: Cost, size: int) -> Cost:
-    """What a step costs with the filter inside the network: its own share is measured, on patches of `size` pixels."""
-    side = -(-size // STEP) * STEP
-    images = torch.full((FILTERED, 3, side, side), 0.5)
-    filtered = Shrink(STRONG, learnt=True)
-    seconds = []
-    for _ in range(4):
-        began = time.perf_counter()
-        filtered(images).sum().backward()
-        seconds.append((time.perf_counter() - began) / FILTERED)
-    # The first makes room. Like a convolution's, its cost goes with the pixels.
-    each = min(seconds[1:]) / side**2
-    low, high = ((pixels, step + each * pixels**2) for pixels, step in cost.measured)
-    return replace(cost, measured=(low, high))
-
-
 # The rate where the network begins as the filter, and little is left to learn (bench/DENSE.md).
 FINE = 1e-3
-# Patches and strength of the filter that is measured: any will do.
-FILTERED, STRONG = 16, 70.0
 # A filter that gains less than this, in dB, on the given images is no place to start from.
 WORTH = 0.2
 
@@ -136,4 +113,10 @@ def _start(base: Recipe, ranked: Ranking) -> tuple[Choice, ...]:
     zh = f"网络以 dct 滤波（强度 {strength:g}，{gain:+.2f} dB）为起点，同时看到带噪图像，只需学习该滤波的误差"
 
     value = {**base.model.settings, "start": strength}
-    return (Choice("model.settings", value, reason, "Pierazzo et al. 2017, IPOL 7; Zhang et al. 2017, DnCNN", zh),)
+    return (
+        Choice("model.settings", value, reason, "Pierazzo et al. 2017, IPOL 7; Zhang et al. 2017, DnCNN", zh),
+        Choice(
+            "optim.lr", FINE, f"{FINE:g}, falling by a cosine: it begins as the filter, and little is left to learn", "measured, bench/DENSE.md",
+            f"{FINE:g}，余弦下降：以滤波为起点，剩下要学的不多",
+        ),
+    )  # fmt: skip

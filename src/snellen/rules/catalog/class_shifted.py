@@ -17,7 +17,7 @@ SPEC S3, D4; S. Rabanser, S. Günnemann, Z. Lipton, arXiv:1810.11953 (univariate
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,8 @@ from snellen.rules.curves import holm
 from snellen.values import Finding
 
 TASKS = ("classification",)
+# Images of one split, and the places of each class among them.
+_Side = tuple[Catalog, Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +56,20 @@ def class_shifted(catalog: Catalog, *, chance: float = 1e-3, distance: float = 0
     names = [name for name in STATISTICS if usable.has(name)]
     if not names:
         usable.column(STATISTICS[0])
-    found = [look for name in names for look in _looks(usable, name, least)]
+    sides = [(side, _rows(side)) for side in (usable.of("train"), usable.of("val"))]
+    found = [look for name in names for look in _looks(sides, name, least)]
     certain = [one < chance for one in holm([look.p for look in found])]
     moved = [look for look, sure in zip(found, certain, strict=True) if sure and look.distance > distance]
     worst: dict[str, _Look] = {}
     for look in sorted(moved, key=lambda look: -look.distance):
         worst.setdefault(look.name, look)
-    train = usable.of("train")
-    targets = train.column("target").astype(str)
-    return [_finding(look, distance, train.where(targets == name).ids) for name, look in worst.items()]
+    train, rows = sides[0]
+    return [_finding(look, distance, train.take(rows[name]).ids) for name, look in worst.items()]
 
 
-def _looks(catalog: Catalog, condition: str, least: int) -> Iterator[_Look]:
+def _looks(both: Sequence[_Side], condition: str, least: int) -> Iterator[_Look]:
     """All classes in one number; the shift that is usual among them (another camera for all of validation) is taken off."""
-    sides = [_by_class(catalog.of(split), condition) for split in ("train", "val")]
+    sides = [_by_class(*side, condition) for side in both]
     shared = [name for name in sides[0] if name and min(len(side.get(name, ())) for side in sides) >= least]
     if len(shared) < 3:
         return
@@ -79,10 +81,17 @@ def _looks(catalog: Catalog, condition: str, least: int) -> Iterator[_Look]:
         yield _Look(name, condition, *middles[name], float(test.statistic), float(test.pvalue), (len(here), len(there)))
 
 
-def _by_class(catalog: Catalog, condition: str) -> Mapping[str, np.ndarray]:
-    values, targets = catalog.column(condition).astype(float), catalog.column("target").astype(str)
-    known = np.isfinite(values)
-    return {str(name): values[known & (targets == name)] for name in np.unique(targets[known])}
+def _rows(catalog: Catalog) -> Mapping[str, np.ndarray]:
+    """Places of each class's images: sorted once, whatever the number of classes."""
+    names, number = np.unique(catalog.column("target").astype(str), return_inverse=True)
+    order = np.argsort(number, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(number, minlength=len(names)))[:-1])
+    return {str(name): part for name, part in zip(names, parts, strict=False)}
+
+
+def _by_class(catalog: Catalog, rows: Mapping[str, np.ndarray], condition: str) -> Mapping[str, np.ndarray]:
+    values = catalog.column(condition).astype(float)
+    return {name: own[np.isfinite(own)] for name, places in rows.items() for own in (values[places],)}
 
 
 def _finding(look: _Look, limit: float, samples: tuple[str, ...]) -> Finding:

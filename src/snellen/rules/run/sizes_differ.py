@@ -59,5 +59,5 @@ def _case(size: int, other: int, train: float, running: float) -> dict[str, Any]
     return {"signals": signals, "recipe": {"data.size": size, "data.eval_size": other}}
 
 
-FIRES = (_case(24, 64, 2.0, 1.1), _case(128, 224, 1.6, 1.2), _case(24, 64, 0.9, 1.1))
+FIRES = (_case(24, 64, 2.0, 1.1), _case(224, 96, 1.6, 1.2), _case(128, 224, 1.6, 1.2), _case(24, 64, 0.9, 1.1))
 SILENT = (_case(128, 160, 2.0, 1.1), _case(128, 224, 0.9, 1.1), _case(128, 128, 2.0, 1.1))
